@@ -1,0 +1,1 @@
+//! Restante: store-and-forward messaging.

@@ -1,0 +1,2 @@
+//! The `restante` command.
+fn main() {}

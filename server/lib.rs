@@ -1,1 +1,3 @@
 //! Restante: store-and-forward messaging.
+
+pub mod mail;

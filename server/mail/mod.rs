@@ -1,0 +1,15 @@
+//! The trade's words as values: addresses, envelopes, messages, threads, reports.
+//!
+//! Nothing here does I/O beyond a given `Read` or `Write`, waits, or knows of a database or a door.
+
+pub mod address;
+pub mod clock;
+pub mod dsn;
+pub mod envelope;
+pub mod html;
+pub mod id;
+pub mod message;
+pub mod reply;
+pub mod retry;
+pub mod status;
+pub mod thread;

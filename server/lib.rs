@@ -1,3 +1,4 @@
 //! Restante: store-and-forward messaging.
 
 pub mod mail;
+pub mod store;

@@ -1,0 +1,198 @@
+//! The bell: tells those who wait that it is worth looking again.
+//!
+//! Register first, look, then wait: what is rung between the look and the wait is not lost. A slow poll is the
+//! net under it. On PostgreSQL the bell is also carried between nodes by `LISTEN/NOTIFY`, sent at most once per
+//! few milliseconds and outside the transactions it tells of, because a `notify` inside a transaction makes
+//! commits wait for each other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+/// What somebody may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Something may be due in the queue.
+    Queue,
+    /// An account's log has grown.
+    Account(Uuid),
+    /// A promise has been settled, or answered.
+    Promise(Uuid),
+}
+
+const CHANNEL: &str = "restante_bell";
+/// Rings gathered for the other nodes before one is sent.
+const GATHER: Duration = Duration::from_millis(5);
+/// A NOTIFY payload is under 8,000 bytes; a topic takes 34.
+const PER_NOTIFY: usize = 200;
+/// Topics that may wait to be told to other nodes; beyond it the poll is what tells them.
+const WAITING: usize = 10_000;
+
+/// Rings topics; clones share it.
+#[derive(Clone, Default)]
+pub struct Bell {
+    ears: Arc<Mutex<HashMap<Topic, watch::Sender<()>>>>,
+    abroad: Option<mpsc::Sender<Topic>>,
+}
+
+/// One who listens to a topic.
+pub struct Ear {
+    bell: Bell,
+    topic: Topic,
+    heard: Option<watch::Receiver<()>>,
+}
+
+impl Bell {
+    /// A bell that is also heard on every node of this PostgreSQL database.
+    pub(crate) fn across(pool: &PgPool) -> Self {
+        let (abroad, waiting) = mpsc::channel(WAITING);
+        let bell = Self { abroad: Some(abroad), ..Self::default() };
+        tokio::spawn(send(pool.clone(), waiting));
+        tokio::spawn(receive(pool.clone(), Self { abroad: None, ears: bell.ears.clone() }));
+        bell
+    }
+
+    /// Registers; only what is rung from now on is heard.
+    pub fn listen(&self, topic: Topic) -> Ear {
+        let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = ears.entry(topic).or_insert_with(|| watch::channel(()).0).subscribe();
+        Ear { bell: self.clone(), topic, heard: Some(heard) }
+    }
+
+    /// Rings what a unit has changed, here and on the other nodes.
+    pub(crate) fn ring(&self, topics: Vec<Topic>) {
+        for topic in topics {
+            self.here(topic);
+            if let Some(abroad) = &self.abroad {
+                // Full: the other nodes' poll finds it.
+                let _ = abroad.try_send(topic);
+            }
+        }
+    }
+
+    fn here(&self, topic: Topic) {
+        let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ear) = ears.get(&topic) {
+            let _ = ear.send(());
+        }
+    }
+
+    fn everything(&self) {
+        for ear in self.ears.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            let _ = ear.send(());
+        }
+    }
+}
+
+impl Ear {
+    /// Returns when the topic was rung since the last call (or since it was registered), or after `most`.
+    pub async fn wait(&mut self, most: Duration) {
+        if let Some(heard) = &mut self.heard {
+            let _ = tokio::time::timeout(most, heard.changed()).await;
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        let mut ears = self.bell.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        self.heard = None;
+        if ears.get(&self.topic).is_some_and(|ear| ear.receiver_count() == 0) {
+            ears.remove(&self.topic);
+        }
+    }
+}
+
+impl Topic {
+    fn write(self, out: &mut String) {
+        let (kind, id) = match self {
+            Topic::Queue => ('q', Uuid::nil()),
+            Topic::Account(id) => ('a', id),
+            Topic::Promise(id) => ('p', id),
+        };
+        out.push(kind);
+        out.push_str(&id.simple().to_string());
+        out.push(' ');
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text.get(1..)?).ok()?;
+        match text.as_bytes()[0] {
+            b'q' => Some(Topic::Queue),
+            b'a' => Some(Topic::Account(id)),
+            b'p' => Some(Topic::Promise(id)),
+            _ => None,
+        }
+    }
+}
+
+async fn send(pool: PgPool, mut waiting: mpsc::Receiver<Topic>) {
+    let mut topics = Vec::new();
+    while waiting.recv_many(&mut topics, PER_NOTIFY).await > 0 {
+        tokio::time::sleep(GATHER).await;
+        while topics.len() < PER_NOTIFY
+            && let Ok(more) = waiting.try_recv()
+        {
+            if !topics.contains(&more) {
+                topics.push(more);
+            }
+        }
+        let mut payload = String::new();
+        topics.drain(..).for_each(|topic| topic.write(&mut payload));
+        let told = sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(payload).execute(&pool).await;
+        if let Err(error) = told {
+            if pool.is_closed() {
+                return;
+            }
+            tracing::warn!(%error, "other nodes were not told; their poll will find it");
+        }
+    }
+}
+
+async fn receive(pool: PgPool, bell: Bell) {
+    while !pool.is_closed() {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(CHANNEL).await.is_ok()
+        {
+            // What was rung while nobody listened is not known: everyone looks again.
+            bell.everything();
+            while let Ok(Some(note)) = listener.try_recv().await {
+                note.payload().split_whitespace().filter_map(Topic::read).for_each(|topic| bell.here(topic));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_rung_between_the_look_and_the_wait_is_heard() {
+        let bell = Bell::default();
+        let id = Uuid::now_v7();
+        let mut ear = bell.listen(Topic::Account(id));
+        bell.ring(vec![Topic::Account(id)]);
+        let long = Duration::from_secs(3600);
+        tokio::time::timeout(Duration::from_secs(5), ear.wait(long)).await.unwrap();
+        drop(ear);
+        assert!(bell.ears.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn topics_survive_the_wire() {
+        let id = Uuid::now_v7();
+        for topic in [Topic::Queue, Topic::Account(id), Topic::Promise(id)] {
+            let mut text = String::new();
+            topic.write(&mut text);
+            assert_eq!(Topic::read(text.trim()), Some(topic));
+        }
+        assert_eq!(Topic::read("x"), None);
+    }
+}

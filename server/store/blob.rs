@@ -1,0 +1,290 @@
+//! Message bytes and attachments: once by content (SHA-256), the small ones in the database, the larger ones
+//! as files of the blob directory, which are durable before any row refers to them.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use sqlx::FromRow;
+use tokio::io::AsyncRead;
+use tokio_util::io::SyncIoBridge;
+use uuid::Uuid;
+
+use super::db::{Statement, sql};
+use super::{Error, Result, Store};
+use crate::mail::message::{Content, parse};
+
+/// SHA-256 of a blob: its name.
+pub type Digest = [u8; 32];
+
+/// Bytes up to which a blob lives in the database.
+pub const INLINE: usize = 64 * 1024;
+
+/// The directory of the larger blobs.
+#[derive(Debug, Clone)]
+pub(crate) struct Blobs {
+    dir: PathBuf,
+}
+
+impl Blobs {
+    /// Opens (and makes) the directory; only its owner may read it.
+    pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
+        let spool = dir.join("spool");
+        fs::create_dir_all(&spool)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(Self { dir })
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.dir.join(&hex[..2]).join(&hex[2..])
+    }
+}
+
+/// Takes bytes in, without holding more than [`INLINE`] of them, and names them. Blocking.
+pub struct Spool {
+    blobs: Blobs,
+    head: Vec<u8>,
+    file: Option<(File, PathBuf)>,
+    hash: Sha256,
+    size: u64,
+    limit: u64,
+}
+
+/// Bytes that are safe to refer to: their row still has to be written, in the same unit as what refers to them.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// Its name.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+    inline: Option<Vec<u8>>,
+    summary: Option<String>,
+}
+
+impl Spool {
+    /// Bytes so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Names what was written. A larger blob is on the disk, with its directory entry, before this returns.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn finish(mut self) -> io::Result<Blob> {
+        let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
+        let Some((file, spooled)) = self.file.take() else {
+            let inline = Some(std::mem::take(&mut self.head));
+            return Ok(Blob { digest, size: self.size, inline, summary: None });
+        };
+        let path = self.blobs.path(&digest);
+        let settled = file.sync_all().and_then(|()| place(&spooled, &path));
+        if settled.is_err() {
+            let _ = fs::remove_file(&spooled);
+        }
+        settled.map(|()| Blob { digest, size: self.size, inline: None, summary: None })
+    }
+}
+
+fn place(spooled: &Path, path: &Path) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    if !dir.exists() {
+        fs::create_dir_all(dir)?;
+        File::open(dir.parent().unwrap_or(dir))?.sync_all()?;
+    }
+    fs::rename(spooled, path)?;
+    File::open(dir)?.sync_all()
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.size + bytes.len() as u64 > self.limit {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        match &mut self.file {
+            Some((file, _)) => file.write_all(bytes)?,
+            None if self.head.len() + bytes.len() <= INLINE => self.head.extend_from_slice(bytes),
+            None => {
+                let path = self.blobs.dir.join("spool").join(Uuid::new_v8(spool_name()).to_string());
+                let mut file = File::options().write(true).create_new(true).open(&path)?;
+                let written = file.write_all(&self.head).and_then(|()| file.write_all(bytes));
+                self.file = Some((file, path));
+                written?;
+                self.head = Vec::new();
+            }
+        }
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A name nobody else uses; it is never seen outside the spool directory.
+fn spool_name() -> [u8; 16] {
+    let mut name = [0; 16];
+    // Without randomness the name is taken and `create_new` fails, which is safe.
+    let _ = getrandom::fill(&mut name);
+    name
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if let Some((_, path)) = self.file.take() {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl Blob {
+    /// Whether the bytes are in a file, so that a message's summary has to be kept with them.
+    pub fn is_file(&self) -> bool {
+        self.inline.is_none()
+    }
+
+    /// The bytes of a small blob.
+    pub fn inline(&self) -> Option<&[u8]> {
+        self.inline.as_deref()
+    }
+
+    /// Keeps what is known of a message in a file, so that reading it parses nothing.
+    #[must_use]
+    pub fn summarised(mut self, content: &Content) -> Self {
+        if self.is_file() {
+            self.summary = serde_json::to_string(content).ok();
+        }
+        self
+    }
+
+    /// The row; the same bytes twice are one row.
+    pub fn insert(&self, now: i64) -> Statement {
+        sql("insert into blob (digest, size, content, summary, created_at) values ($1, $2, $3, $4, $5) \
+             on conflict (digest) do update set summary = coalesce(blob.summary, excluded.summary) \
+             where blob.summary is null and excluded.summary is not null")
+        .bind(self.digest)
+        .bind(self.size as i64)
+        .bind(self.inline.clone())
+        .bind(self.summary.clone())
+        .bind(now)
+    }
+}
+
+/// Where a stored blob's bytes are.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// Here.
+    Inline(Vec<u8>),
+    /// In this file, of this size.
+    File(PathBuf, u64),
+}
+
+impl Stored {
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Stored::Inline(bytes) => bytes.len() as u64,
+            Stored::File(_, size) => *size,
+        }
+    }
+
+    /// Reads the bytes from `offset` on. Blocking for a file.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn reader(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Stored::Inline(bytes) => {
+                let mut cursor = io::Cursor::new(bytes.clone());
+                cursor.set_position(offset);
+                Box::new(cursor)
+            }
+            Stored::File(path, _) => {
+                let mut file = File::open(path)?;
+                io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
+                Box::new(io::BufReader::with_capacity(64 * 1024, file))
+            }
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    size: i64,
+    content: Option<Vec<u8>>,
+    summary: Option<String>,
+}
+
+impl Store {
+    /// A spool that takes at most `limit` bytes; one more is `FileTooLarge`.
+    pub fn spool(&self, limit: u64) -> Spool {
+        let blobs = self.blobs().clone();
+        Spool { blobs, head: Vec::new(), file: None, hash: Sha256::new(), size: 0, limit }
+    }
+
+    /// Spools everything `bytes` gives.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the reader's or the disk's; `FileTooLarge` beyond `limit`.
+    pub async fn spool_from(
+        &self,
+        bytes: impl AsyncRead + Send + Unpin + 'static,
+        limit: u64,
+    ) -> Result<Blob> {
+        let mut spool = self.spool(limit);
+        let mut bytes = SyncIoBridge::new(bytes);
+        let spooled = tokio::task::spawn_blocking(move || {
+            io::copy(&mut bytes, &mut spool)?;
+            spool.finish()
+        });
+        Ok(spooled.await.map_err(|_| Error::Broken)??)
+    }
+
+    /// A blob's bytes.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn blob(&self, digest: &Digest) -> Result<Option<Stored>> {
+        let row: Option<Row> = self.first(by_digest(digest)).await?;
+        Ok(row.map(|row| self.stored(digest, row.content, row.size)))
+    }
+
+    /// What is known of a stored message: parsed now when it is small, as it was parsed once when it is not.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; the database's.
+    pub async fn content(&self, digest: &Digest) -> Result<Content> {
+        let row: Row = self.one(by_digest(digest)).await?;
+        if let Some(summary) = row.summary {
+            return serde_json::from_str(&summary).map_err(|error| Error::Unusable(error.to_string()));
+        }
+        let stored = self.stored(digest, row.content, row.size);
+        let parsed = match stored {
+            Stored::Inline(bytes) => parse(&bytes),
+            Stored::File(path, _) => {
+                let bytes = tokio::task::spawn_blocking(move || fs::read(path));
+                parse(&bytes.await.map_err(|_| Error::Broken)??)
+            }
+        };
+        parsed.map_err(|error| Error::Unusable(error.to_string()))
+    }
+
+    fn stored(&self, digest: &Digest, content: Option<Vec<u8>>, size: i64) -> Stored {
+        match content {
+            Some(bytes) => Stored::Inline(bytes),
+            None => Stored::File(self.blobs().path(digest), size.unsigned_abs()),
+        }
+    }
+}
+
+fn by_digest(digest: &Digest) -> Statement {
+    sql("select size, content, summary from blob where digest = $1").bind(*digest)
+}

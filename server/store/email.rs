@@ -1,0 +1,500 @@
+//! Emails: messages as one account holds them (RFC 8621 §4). The bytes never change; mailbox, marks and
+//! keywords do.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::blob::Digest;
+use super::db::{Statement, Tx, Value, insert, sql};
+use super::event::Event;
+use super::{Error, Result, Store, Topic};
+use crate::mail::message::{Content, Mailbox};
+use crate::mail::thread;
+
+/// What a row of a list shows of a message, made once when the message is accepted and kept with everything that
+/// must still happen to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns of the row")]
+pub struct Head {
+    pub digest: Digest,
+    pub size: u64,
+    pub message_id: String,
+    /// What threads are made of (see [`thread::key`]).
+    pub thread_key: String,
+    pub subject: String,
+    pub from: Option<Mailbox>,
+    /// The first [`SHOWN`] of each.
+    pub to: Vec<Mailbox>,
+    pub cc: Vec<Mailbox>,
+    pub preview: String,
+    pub sent_at: Option<i64>,
+    pub has_attachment: bool,
+}
+
+/// Recipients of each field that a list shows; the message has them all.
+pub const SHOWN: usize = 10;
+
+impl Head {
+    /// What is shown of `content`; `fallback_id` stands in where the message has no Message-ID.
+    pub fn of(content: &Content, digest: Digest, fallback_id: &str) -> Self {
+        let message_id = content.message_id.as_deref().unwrap_or(fallback_id);
+        let shown = |list: &[Mailbox]| list.iter().take(SHOWN).cloned().collect();
+        Self {
+            digest,
+            size: content.size,
+            message_id: message_id.to_owned(),
+            thread_key: thread::key(message_id, content.in_reply_to.as_deref(), &content.references)
+                .to_owned(),
+            subject: content.subject.clone(),
+            from: content.from.clone(),
+            to: shown(&content.to),
+            cc: shown(&content.cc),
+            preview: content.preview(),
+            sent_at: content.date_ms,
+            has_attachment: content.attachments.iter().any(|part| !part.inline),
+        }
+    }
+
+    /// The thread it belongs to in an account.
+    pub fn thread(&self, account: Uuid) -> Uuid {
+        thread::id(account, &self.thread_key)
+    }
+}
+
+/// An email to be filed.
+#[derive(Debug, Clone)]
+pub struct NewEmail<'a> {
+    /// Who holds it.
+    pub account_id: Uuid,
+    /// Its id.
+    pub id: Uuid,
+    /// What a list shows of it.
+    pub head: &'a Head,
+    /// Overrides the thread the head gives (a stranger's reply to a secret address).
+    pub thread_id: Option<Uuid>,
+    /// Where it is filed.
+    pub mailbox_id: Uuid,
+    /// The submission, or the digest of what came from outside: at most one copy of each.
+    pub source_id: &'a [u8],
+    /// Sent by this account.
+    pub outgoing: bool,
+    /// Milliseconds.
+    pub received_at: i64,
+    /// Marked as seen.
+    pub seen: bool,
+    /// Of what this account sent.
+    pub submission_id: Option<Uuid>,
+    /// The question it carries, and whose promise that is.
+    pub promise: Option<(Uuid, Uuid)>,
+    /// JSON.
+    pub metadata: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+struct Recipients {
+    to: Vec<Mailbox>,
+    cc: Vec<Mailbox>,
+}
+
+impl NewEmail<'_> {
+    /// Its thread.
+    pub fn thread_id(&self) -> Uuid {
+        self.thread_id.unwrap_or_else(|| self.head.thread(self.account_id))
+    }
+
+    /// The entry of the account's log that tells of it.
+    pub fn event(&self) -> Event {
+        let kind = if self.outgoing { "message.updated" } else { "message.received" };
+        Event::new(self.account_id, kind, json!({ "message_id": self.id, "thread_id": self.thread_id() }))
+    }
+
+    /// The row. Comes after the bump of the account's log; `Conflict` when the account has this source already.
+    pub fn insert(&self) -> Statement {
+        let head = self.head;
+        let recipients = Recipients { to: head.to.clone(), cc: head.cc.clone() };
+        sql("insert into email (account_id, id, thread_id, mailbox_id, source_id, outgoing, digest, size, message_id, \
+             subject, from_name, from_address, recipients, preview, sent_at, received_at, has_attachment, seen, \
+             flagged, modseq, submission_id, promise_id, asker_id, metadata) \
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, modseq, \
+             $20, $21, $22, $23 from account where id = $1")
+        .bind(self.account_id)
+        .bind(self.id)
+        .bind(self.thread_id())
+        .bind(self.mailbox_id)
+        .bind(self.source_id)
+        .bind(self.outgoing)
+        .bind(head.digest)
+        .bind(head.size as i64)
+        .bind(&head.message_id)
+        .bind(&head.subject)
+        .bind(head.from.as_ref().and_then(|from| from.name.clone()))
+        .bind(head.from.as_ref().map(|from| from.address.clone()))
+        .bind(serde_json::to_string(&recipients).unwrap_or_default())
+        .bind(&head.preview)
+        .bind(head.sent_at)
+        .bind(self.received_at)
+        .bind(head.has_attachment)
+        .bind(self.seen)
+        .bind(false)
+        .bind(self.submission_id)
+        .bind(self.promise.map(|(promise, _)| promise))
+        .bind(self.promise.map(|(_, asker)| asker))
+        .bind(self.metadata.clone())
+        .expect(1)
+    }
+}
+
+/// An email as it is held.
+#[derive(Debug, Clone, FromRow)]
+#[expect(missing_docs, reason = "the columns of the row")]
+pub struct EmailRow {
+    pub account_id: Uuid,
+    pub id: Uuid,
+    pub thread_id: Uuid,
+    pub mailbox_id: Uuid,
+    /// The mailbox's role, if it has one.
+    pub mailbox_role: Option<String>,
+    pub outgoing: bool,
+    pub digest: Vec<u8>,
+    pub size: i64,
+    pub message_id: String,
+    pub subject: String,
+    pub from_name: Option<String>,
+    pub from_address: Option<String>,
+    recipients: String,
+    pub preview: String,
+    pub sent_at: Option<i64>,
+    pub received_at: i64,
+    pub has_attachment: bool,
+    pub seen: bool,
+    pub flagged: bool,
+    pub modseq: i64,
+    pub submission_id: Option<Uuid>,
+    pub promise_id: Option<Uuid>,
+    pub asker_id: Option<Uuid>,
+    pub metadata: Option<String>,
+    /// Separated by spaces.
+    pub keywords: Option<String>,
+}
+
+impl EmailRow {
+    /// The name of its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`]: the row is damaged.
+    pub fn digest(&self) -> Result<Digest> {
+        let bytes = self.digest.as_slice();
+        bytes.try_into().map_err(|_| Error::Unusable(format!("message {} has a damaged digest", self.id)))
+    }
+
+    /// The first of To and of Cc.
+    pub fn recipients(&self) -> (Vec<Mailbox>, Vec<Mailbox>) {
+        let recipients: Recipients = serde_json::from_str(&self.recipients).unwrap_or_default();
+        (recipients.to, recipients.cc)
+    }
+}
+
+/// The columns of an [`EmailRow`]; `e` is the email, `m` its mailbox.
+macro_rules! email_columns {
+    () => {
+        "e.account_id, e.id, e.thread_id, e.mailbox_id, m.role as mailbox_role, e.outgoing, e.digest, e.size, \
+         e.message_id, e.subject, e.from_name, e.from_address, e.recipients, e.preview, e.sent_at, e.received_at, \
+         e.has_attachment, e.seen, e.flagged, e.modseq, e.submission_id, e.promise_id, e.asker_id, e.metadata, \
+         (select string_agg(k.keyword, ' ' order by k.keyword) from email_keyword k \
+          where k.account_id = e.account_id and k.email_id = e.id) as keywords \
+         from email e join mailbox m on m.account_id = e.account_id and m.id = e.mailbox_id"
+    };
+}
+pub(crate) use email_columns;
+
+/// What a list shows; every part narrows it.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(missing_docs, reason = "the parameters of the list, as in the API")]
+pub struct Filter {
+    pub mailbox: Option<Uuid>,
+    pub seen: Option<bool>,
+    pub flagged: Option<bool>,
+    pub has_attachment: Option<bool>,
+    /// Part of the sender's name or address.
+    pub from: Option<String>,
+    /// Part of a recipient's name or address.
+    pub to: Option<String>,
+    /// Part of the subject.
+    pub subject: Option<String>,
+    pub keyword: Option<String>,
+    pub thread: Option<Uuid>,
+    /// Received at or after, in milliseconds.
+    pub after: Option<i64>,
+    /// Received before, in milliseconds.
+    pub before: Option<i64>,
+}
+
+impl Filter {
+    /// Appends the conditions to a statement whose email is `e`.
+    pub(crate) fn narrow(&self, mut statement: Statement) -> Statement {
+        if let Some(mailbox) = self.mailbox {
+            statement = statement.push(" and e.mailbox_id = ").push_bind(mailbox);
+        }
+        // Written out, not bound, so that the partial indexes are used.
+        for (wanted, yes, no) in [
+            (self.seen, " and e.seen", " and not e.seen"),
+            (self.flagged, " and e.flagged", " and not e.flagged"),
+            (self.has_attachment, " and e.has_attachment", " and not e.has_attachment"),
+        ] {
+            if let Some(wanted) = wanted {
+                statement = statement.push(if wanted { yes } else { no });
+            }
+        }
+        for (part, field) in [
+            (
+                &self.from,
+                " and lower(coalesce(e.from_name, '') || ' ' || coalesce(e.from_address, '')) like ",
+            ),
+            (&self.to, " and lower(e.recipients) like "),
+            (&self.subject, " and lower(e.subject) like "),
+        ] {
+            if let Some(part) = part {
+                statement = statement.push(field).push_bind(contains(part)).push(" escape '\\'");
+            }
+        }
+        if let Some(keyword) = &self.keyword {
+            statement = statement
+                .push(
+                    " and exists (select 1 from email_keyword w where w.account_id = e.account_id \
+                     and w.email_id = e.id and w.keyword = ",
+                )
+                .push_bind(keyword)
+                .push(")");
+        }
+        if let Some(thread) = self.thread {
+            statement = statement.push(" and e.thread_id = ").push_bind(thread);
+        }
+        if let Some(after) = self.after {
+            statement = statement.push(" and e.received_at >= ").push_bind(after);
+        }
+        if let Some(before) = self.before {
+            statement = statement.push(" and e.received_at < ").push_bind(before);
+        }
+        statement
+    }
+}
+
+/// A `like` pattern for "contains", lower-cased; what is special in a pattern is taken literally.
+fn contains(part: &str) -> String {
+    let part = part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{part}%")
+}
+
+/// Where a page of a list, newest first, goes on: the last row's time and id.
+pub type After = (i64, Uuid);
+
+/// Marks to set; what is none stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct Change {
+    pub seen: Option<bool>,
+    pub flagged: Option<bool>,
+    pub mailbox: Option<Uuid>,
+    pub add_keywords: Vec<String>,
+    pub remove_keywords: Vec<String>,
+}
+
+#[derive(FromRow)]
+struct Marks {
+    id: Uuid,
+    thread_id: Uuid,
+    modseq: i64,
+}
+
+impl Store {
+    /// A page of an account's emails, newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn emails(
+        &self,
+        account: Uuid,
+        filter: &Filter,
+        after: Option<After>,
+        limit: i64,
+    ) -> Result<Vec<EmailRow>> {
+        let mut list = filter
+            .narrow(sql(concat!("select ", email_columns!(), " where e.account_id = ")).push_bind(account));
+        if let Some((received_at, id)) = after {
+            list = list.push(" and (e.received_at, e.id) < (").push_bind(received_at);
+            list = list.push(", ").push_bind(id).push(")");
+        }
+        self.all(list.push(" order by e.received_at desc, e.id desc limit ").push_bind(limit)).await
+    }
+
+    /// One email of an account.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn email(&self, account: Uuid, id: Uuid) -> Result<Option<EmailRow>> {
+        self.first(
+            sql(concat!("select ", email_columns!(), " where e.account_id = $1 and e.id = $2"))
+                .bind(account)
+                .bind(id),
+        )
+        .await
+    }
+
+    /// The newest email of an account with this Message-ID (without <>).
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn email_by_message_id(&self, account: Uuid, message_id: &str) -> Result<Option<EmailRow>> {
+        let by = sql(concat!(
+            "select ",
+            email_columns!(),
+            " where e.account_id = $1 and e.message_id = $2 \
+                              order by e.received_at desc limit 1"
+        ));
+        self.first(by.bind(account).bind(message_id)).await
+    }
+
+    /// Sets marks on those of `ids` that the account has; how many were changed. With `if_modseq` only if the
+    /// (single) email is still as it was then.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: the mailbox is not there; [`Error::Conflict`]: it was changed since `if_modseq`.
+    pub async fn change_emails(
+        &self,
+        account: Uuid,
+        ids: Vec<Uuid>,
+        change: Change,
+        if_modseq: Option<i64>,
+        now: i64,
+    ) -> Result<u64> {
+        self.write(async move |tx| {
+            if let Some(mailbox) = change.mailbox {
+                let there = sql("select id from mailbox where account_id = $1 and id = $2");
+                let _: (Uuid,) = tx.one(there.bind(account).bind(mailbox)).await?;
+            }
+            lock(tx, account).await?;
+            let rows: Vec<Marks> = tx.all(touched(account, &ids, &change)).await?;
+            if if_modseq.is_some_and(|expected| rows.iter().any(|row| row.modseq != expected)) {
+                return Err(Error::Conflict);
+            }
+            if rows.is_empty() {
+                return Ok(0);
+            }
+            let list: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+            let told = rows.iter().map(|row| json!({ "message_id": row.id, "thread_id": row.thread_id }));
+            let modseq = tell(tx, account, "message.updated", told.collect(), now).await?;
+            let mut statements = vec![
+                sql("update email set seen = coalesce($1, seen), flagged = coalesce($2, flagged), \
+                     mailbox_id = coalesce($3, mailbox_id), modseq = $4 where account_id = $5 and id in ")
+                .bind(change.seen)
+                .bind(change.flagged)
+                .bind(change.mailbox)
+                .bind(modseq)
+                .bind(account)
+                .push_list(&list),
+            ];
+            if !change.remove_keywords.is_empty() {
+                statements.push(
+                    sql("delete from email_keyword where account_id = ")
+                        .push_bind(account)
+                        .push(" and email_id in ")
+                        .push_list(&list)
+                        .push(" and keyword in ")
+                        .push_list(&change.remove_keywords),
+                );
+            }
+            for keyword in &change.add_keywords {
+                statements.push(
+                    sql("insert into email_keyword (account_id, email_id, keyword) select account_id, id, ")
+                        .push_bind(keyword)
+                        .push(" from email where account_id = ")
+                        .push_bind(account)
+                        .push(" and id in ")
+                        .push_list(&list)
+                        .push(" on conflict (account_id, email_id, keyword) do nothing"),
+                );
+            }
+            tx.batch(statements).await?;
+            Ok(list.len() as u64)
+        })
+        .await
+    }
+
+    /// Destroys an email for good.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn destroy_email(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
+        self.write(async move |tx| {
+            lock(tx, account).await?;
+            let gone = sql("delete from email where account_id = $1 and id = $2 returning thread_id");
+            let (thread,): (Uuid,) = tx.one(gone.bind(account).bind(id)).await?;
+            let keywords = sql("delete from email_keyword where account_id = $1 and email_id = $2");
+            tx.run(keywords.bind(account).bind(id)).await?;
+            let told = json!({ "message_id": id, "thread_id": thread, "destroyed": true });
+            tell(tx, account, "message.updated", vec![told], now).await.map(drop)
+        })
+        .await
+    }
+}
+
+/// Holds the account's log until the unit ends, so that what is read stays so.
+pub(crate) async fn lock(tx: &mut Tx, account: Uuid) -> Result<()> {
+    tx.run(sql("update account set modseq = modseq where id = $1").bind(account)).await.map(drop)
+}
+
+/// The emails a change would really change: no event tells of nothing.
+fn touched(account: Uuid, ids: &[Uuid], change: &Change) -> Statement {
+    let mut rows = sql("select e.id, e.thread_id, e.modseq from email e where e.account_id = ")
+        .push_bind(account)
+        .push(" and e.id in ")
+        .push_list(ids)
+        .push(" and (e.seen <> coalesce(")
+        .push_bind(change.seen)
+        .push(", e.seen) or e.flagged <> coalesce(")
+        .push_bind(change.flagged)
+        .push(", e.flagged) or e.mailbox_id <> coalesce(")
+        .push_bind(change.mailbox)
+        .push(", e.mailbox_id)");
+    for keyword in &change.add_keywords {
+        rows = rows
+            .push(
+                " or not exists (select 1 from email_keyword k where k.account_id = e.account_id \
+                   and k.email_id = e.id and k.keyword = ",
+            )
+            .push_bind(keyword)
+            .push(")");
+    }
+    if !change.remove_keywords.is_empty() {
+        rows = rows
+            .push(
+                " or exists (select 1 from email_keyword k where k.account_id = e.account_id \
+                   and k.email_id = e.id and k.keyword in ",
+            )
+            .push_list(&change.remove_keywords)
+            .push(")");
+    }
+    rows.push(") order by e.received_at, e.id")
+}
+
+/// Writes several entries to one account's log in a unit that reads; the last number given out.
+pub(crate) async fn tell(
+    tx: &mut Tx,
+    account: Uuid,
+    kind: &'static str,
+    data: Vec<serde_json::Value>,
+    now: i64,
+) -> Result<i64> {
+    let count = data.len() as i64;
+    let take = sql("update account set modseq = modseq + $1 where id = $2 returning modseq");
+    let (last,): (i64,) = tx.one(take.bind(count).bind(account)).await?;
+    let rows = data.into_iter().enumerate().map(|(n, data)| {
+        let seq = Value::from(last - count + 1 + n as i64);
+        vec![account.into(), seq, kind.into(), data.to_string().into(), now.into()]
+    });
+    tx.batch(insert("insert into event (account_id, seq, type, data, at) values", rows.collect())).await?;
+    tx.ring(Topic::Account(account));
+    Ok(last)
+}

@@ -1,6 +1,8 @@
 //! Emails: messages as one account holds them (RFC 8621 §4). The bytes never change; mailbox, marks and
 //! keywords do.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::FromRow;
@@ -65,19 +67,19 @@ impl Head {
 
 /// An email to be filed.
 #[derive(Debug, Clone)]
-pub struct NewEmail<'a> {
+pub struct NewEmail {
     /// Who holds it.
     pub account_id: Uuid,
     /// Its id.
     pub id: Uuid,
     /// What a list shows of it.
-    pub head: &'a Head,
+    pub head: Arc<Head>,
     /// Overrides the thread the head gives (a stranger's reply to a secret address).
     pub thread_id: Option<Uuid>,
     /// Where it is filed.
     pub mailbox_id: Uuid,
     /// The submission, or the digest of what came from outside: at most one copy of each.
-    pub source_id: &'a [u8],
+    pub source_id: Vec<u8>,
     /// Sent by this account.
     pub outgoing: bool,
     /// Milliseconds.
@@ -98,7 +100,7 @@ struct Recipients {
     cc: Vec<Mailbox>,
 }
 
-impl NewEmail<'_> {
+impl NewEmail {
     /// Its thread.
     pub fn thread_id(&self) -> Uuid {
         self.thread_id.unwrap_or_else(|| self.head.thread(self.account_id))
@@ -112,7 +114,7 @@ impl NewEmail<'_> {
 
     /// The row. Comes after the bump of the account's log; `Conflict` when the account has this source already.
     pub fn insert(&self) -> Statement {
-        let head = self.head;
+        let head = &self.head;
         let recipients = Recipients { to: head.to.clone(), cc: head.cc.clone() };
         sql("insert into email (account_id, id, thread_id, mailbox_id, source_id, outgoing, digest, size, message_id, \
              subject, from_name, from_address, recipients, preview, sent_at, received_at, has_attachment, seen, \
@@ -123,7 +125,7 @@ impl NewEmail<'_> {
         .bind(self.id)
         .bind(self.thread_id())
         .bind(self.mailbox_id)
-        .bind(self.source_id)
+        .bind(&self.source_id)
         .bind(self.outgoing)
         .bind(head.digest)
         .bind(head.size as i64)

@@ -60,16 +60,27 @@ pub fn bump(account_id: Uuid) -> Statement {
 }
 
 /// Appends entries to the logs of one or more accounts, in the order of the accounts' ids, so that two units
-/// that touch the same accounts cannot lock each other out.
-pub fn append_all(mut events: Vec<Event>, now: i64) -> Vec<Statement> {
-    events.sort_by_key(|event| event.account_id);
-    events.iter().flat_map(|event| event.append(now)).collect()
+/// that touch the same accounts cannot lock each other out. What goes with an entry (the email it tells of) is
+/// written between the account's new number and the entry.
+pub fn append_all(mut events: Vec<(Event, Vec<Statement>)>, now: i64) -> Vec<Statement> {
+    events.sort_by_key(|(event, _)| event.account_id);
+    let mut statements = Vec::new();
+    for (event, with) in events {
+        statements.push(bump(event.account_id));
+        statements.extend(with);
+        statements.push(event.write(now));
+    }
+    statements
 }
 
 impl Tx {
-    /// Rings the accounts of `events` once the unit is durable.
-    pub fn ring_accounts(&mut self, events: &[Event]) {
-        events.iter().for_each(|event| self.ring(Topic::Account(event.account_id)));
+    /// Appends entries (see [`append_all`]) and rings their accounts once the unit is durable.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tell(&mut self, events: Vec<(Event, Vec<Statement>)>, now: i64) -> Result<()> {
+        events.iter().for_each(|(event, _)| self.ring(Topic::Account(event.account_id)));
+        self.batch(append_all(events, now)).await.map(drop)
     }
 }
 

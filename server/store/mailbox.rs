@@ -141,9 +141,7 @@ impl Store {
                            select $1, $2, $3, 100, $4 where (select count(*) from mailbox where account_id = $1) < $5");
             let put = put.bind(account).bind(id).bind(&name).bind(now).bind(MOST).expect(1);
             let event = changed(account, id);
-            tx.batch(event.append(now).into_iter().chain([put])).await?;
-            tx.ring_accounts(&[event]);
-            Ok(())
+            tx.tell(vec![(event, vec![put])], now).await
         })
         .await
     }
@@ -159,9 +157,7 @@ impl Store {
                 return Err(Error::NotFound);
             }
             let event = changed(account, id);
-            tx.batch(event.append(now)).await?;
-            tx.ring_accounts(&[event]);
-            Ok(())
+            tx.tell(vec![(event, vec![])], now).await
         })
         .await
     }
@@ -176,12 +172,10 @@ impl Store {
             let _: (Uuid,) = tx.one(there).await?;
             let event = changed(account, id);
             // The log's lock comes first: nothing can be filed into the mailbox between the look and the deletion.
-            tx.batch(event.append(now)).await?;
             let delete = sql("delete from mailbox where account_id = $1 and id = $2 and role is null \
                               and not exists (select 1 from email where account_id = $1 and mailbox_id = $2)");
-            tx.batch([delete.bind(account).bind(id).expect(1)]).await?;
-            tx.ring_accounts(&[event]);
-            Ok(())
+            let delete = delete.bind(account).bind(id).expect(1);
+            tx.tell(vec![(event, vec![delete])], now).await
         })
         .await
     }

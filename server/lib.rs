@@ -1,4 +1,5 @@
 //! Restante: store-and-forward messaging.
 
 pub mod mail;
+pub mod promise;
 pub mod store;

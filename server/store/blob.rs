@@ -12,6 +12,7 @@ use tokio_util::io::SyncIoBridge;
 use uuid::Uuid;
 
 use super::db::{Statement, sql};
+use super::idempotency::{Answer, Key};
 use super::{Error, Result, Store};
 use crate::mail::message::{Content, parse};
 
@@ -287,4 +288,60 @@ impl Store {
 
 fn by_digest(digest: &Digest) -> Statement {
     sql("select size, content, summary from blob where digest = $1").bind(*digest)
+}
+
+/// A file somebody uploaded, to be attached.
+#[derive(Debug, Clone, FromRow)]
+#[expect(missing_docs, reason = "the columns of the row")]
+pub struct UploadRow {
+    pub id: Uuid,
+    digest: Vec<u8>,
+    pub size: i64,
+    pub content_type: String,
+}
+
+impl UploadRow {
+    /// The name of its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`]: the row is damaged.
+    pub fn digest(&self) -> Result<Digest> {
+        let bytes = self.digest.as_slice();
+        bytes.try_into().map_err(|_| Error::Unusable(format!("upload {} has a damaged digest", self.id)))
+    }
+}
+
+impl Store {
+    /// Keeps an upload, and the answer to it under the caller's idempotency key.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`]: the key was used.
+    pub async fn put_upload(
+        &self,
+        account: Uuid,
+        id: Uuid,
+        blob: Blob,
+        content_type: String,
+        keep: Option<(Key, Answer)>,
+        now: i64,
+    ) -> Result<()> {
+        self.write(async move |tx| {
+            let put = sql("insert into upload (account_id, id, digest, size, content_type, created_at) \
+                           values ($1, $2, $3, $4, $5, $6)");
+            let put = put.bind(account).bind(id).bind(blob.digest).bind(blob.size as i64);
+            let put = put.bind(&content_type).bind(now);
+            let kept = keep.iter().map(|(key, answer)| key.keep(account, answer, now));
+            tx.batch([blob.insert(now), put].into_iter().chain(kept)).await.map(drop)
+        })
+        .await
+    }
+
+    /// One upload of an account.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn upload(&self, account: Uuid, id: Uuid) -> Result<Option<UploadRow>> {
+        let by = sql("select id, digest, size, content_type from upload where account_id = $1 and id = $2");
+        self.first(by.bind(account).bind(id)).await
+    }
 }

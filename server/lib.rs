@@ -3,3 +3,4 @@
 pub mod mail;
 pub mod promise;
 pub mod store;
+pub mod submission;

@@ -74,6 +74,26 @@ impl Spool {
         self.size
     }
 
+    /// An empty spool with the same limit.
+    pub fn another(&self) -> Spool {
+        let blobs = self.blobs.clone();
+        Spool { blobs, head: Vec::new(), file: None, hash: Sha256::new(), size: 0, limit: self.limit }
+    }
+
+    /// Reads back what was written, and forgets it when the reader is dropped.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn reread(mut self) -> io::Result<Box<dyn Read + Send>> {
+        match &self.file {
+            None => Ok(Box::new(io::Cursor::new(std::mem::take(&mut self.head)))),
+            Some((_, path)) => {
+                let file = File::open(path)?;
+                Ok(Box::new(Reread { file: io::BufReader::new(file), _spool: self }))
+            }
+        }
+    }
+
     /// Names what was written. A larger blob is on the disk, with its directory entry, before this returns.
     ///
     /// # Errors
@@ -90,6 +110,18 @@ impl Spool {
             let _ = fs::remove_file(&spooled);
         }
         settled.map(|()| Blob { digest, size: self.size, inline: None, summary: None })
+    }
+}
+
+/// Reads a spooled file; the file goes with it.
+struct Reread {
+    file: io::BufReader<File>,
+    _spool: Spool,
+}
+
+impl Read for Reread {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
     }
 }
 

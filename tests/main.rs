@@ -6,3 +6,7 @@
 
 #[macro_use]
 mod support;
+
+mod floors;
+mod schema;
+mod statements;

@@ -7,7 +7,6 @@ use restante::mail::id::{self, Ids};
 use restante::store::Store;
 use restante::store::account::{Kind, NewAccount};
 use restante::store::token::NewToken;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Database, Engine};
@@ -95,7 +94,7 @@ impl App {
     /// Makes a token with these scopes, separated by spaces.
     pub(crate) async fn token(&self, account_id: Uuid, scopes: &str, expires_at: Option<i64>) -> String {
         let token = self.ids.token();
-        let digest = Sha256::digest(&token).into();
+        let digest = id::digest(&[b"token", token.as_bytes()]);
         let new = NewToken {
             account_id,
             id: self.id(),

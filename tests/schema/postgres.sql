@@ -50,6 +50,7 @@ blob.created_at bigint not null
 delivery.account_id uuid not null
 delivery.id uuid not null
 delivery.kind text not null
+delivery.lane bigint not null
 delivery.destination text not null
 delivery.recipient text not null
 delivery.submission_id uuid
@@ -230,7 +231,7 @@ upload PRIMARY KEY (account_id, id)
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
-CREATE INDEX delivery_due ON public.delivery USING btree (destination, due_at, id) WHERE (settled_at IS NULL)
+CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)

@@ -67,11 +67,12 @@ CREATE TABLE delivery (
   account_id uuid not null,
   id uuid not null,
   kind text not null,                 -- mail, notice, timer, …
+  lane bigint not null,               -- 0: work done here; 1: work that waits for others
   destination text not null,          -- claiming takes turns between these
   recipient text not null,
   submission_id uuid,                 -- of kind mail
   email_id uuid,                      -- of kind notice: what arrived
-  subject_id uuid,                    -- of kind notice: the forwarding; of kind timer: the promise
+  subject_id uuid,                    -- of kind mail: the answer promise its recipient is asked by; notice: the forwarding; timer: the promise
   digest bytea,                       -- of kind notice: as it was rendered at its first claim
   attempts bigint not null,           -- counted before the work
   due_at bigint not null,             -- when it is looked at next; while leased, when the lease ends
@@ -259,7 +260,7 @@ CREATE TABLE upload (
 CREATE INDEX address_account on address (account_id, main);
 CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
-CREATE INDEX delivery_due on delivery (destination, due_at, id) where settled_at is null;
+CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null;
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);

@@ -35,7 +35,7 @@ async fn every_statement_can_be_prepared_and_is_given_its_parameters() {
     let (mut bad, mut prepared, mut built) = (Vec::new(), 0, Vec::new());
     for (file, tokens) in files.iter().zip(&read) {
         let file = file.strip_prefix(&store).unwrap().display();
-        let (found, unread) = names.statements(tokens);
+        let (found, unread) = names.with(tokens).statements(tokens);
         bad.extend(unread.into_iter().map(|why| format!("{file} {why}")));
         for one in found {
             let place = format!("{file} line {}", one.line);

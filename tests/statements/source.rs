@@ -109,6 +109,13 @@ fn character(chars: &[char], at: usize) -> usize {
 pub(super) struct Names(HashMap<String, Vec<Token>>);
 
 impl Names {
+    /// What is known everywhere, and in one file besides.
+    pub(super) fn with(&self, file: &[Spot]) -> Self {
+        let mut names = Self(self.0.clone());
+        names.learn(file);
+        names
+    }
+
     /// Takes in `const NAME: &str = …;` and `macro_rules! name { () => { … }; }`.
     pub(super) fn learn(&mut self, tokens: &[Spot]) {
         for (at, (_, token)) in tokens.iter().enumerate() {
@@ -170,7 +177,7 @@ impl Names {
             };
             let before = at.checked_sub(1).map(|at| &tokens[at]);
             if tokens.get(at + 1) != Some(&Token::Mark('('))
-                || before == Some(&Token::Mark('.'))
+                || matches!(before, Some(Token::Mark('.' | ':')))
                 || before == Some(&Token::Word("fn".into()))
             {
                 continue;
@@ -243,10 +250,12 @@ impl Names {
         at
     }
 
-    /// Follows the chains of a variable to the end of its block, as if every branch were taken.
+    /// Follows the chains of a variable to the end of its block, as if every branch were taken, or to where its name
+    /// is given to something else.
     fn follow(&self, tokens: &[Token], mut at: usize, name: &str, found: &mut Found) {
         let mut depth = 0;
-        while at < tokens.len() && depth >= 0 {
+        let mut end = tokens.len();
+        while at < end && depth >= 0 {
             match &tokens[at] {
                 Token::Mark('{') => depth += 1,
                 Token::Mark('}') => depth -= 1,
@@ -255,7 +264,8 @@ impl Names {
                         matches!(&tokens[at - 1], Token::Word(word) if word == "let" || word == "mut");
                     let own = matches!(&tokens[at + 1..], [Token::Mark('='), Token::Word(word), ..] if word == name);
                     if again && !own {
-                        return;
+                        let rest = tokens[at..].iter().position(|token| *token == Token::Mark(';'));
+                        end = rest.map_or(end, |length| at + length);
                     }
                     at = self.chain(tokens, at + 1, found);
                     continue;

@@ -1,0 +1,276 @@
+account.id uuid not null
+account.kind text not null
+account.name text not null
+account.password text
+account.admin boolean not null
+account.modseq bigint not null
+account.created_at bigint not null
+account.disabled_at bigint
+address.address text not null
+address.account_id uuid not null
+address.shown text not null
+address.main boolean not null
+address.created_at bigint not null
+answer.account_id uuid not null
+answer.promise_id uuid not null
+answer.id uuid not null
+answer.by_account uuid not null
+answer.by_address text not null
+answer.via text not null
+answer.value text
+answer.comment text
+answer.decline text
+answer.verified text not null
+answer.revision bigint not null
+answer.at bigint not null
+asked.account_id uuid not null
+asked.promise_id uuid not null
+asked.asker_id uuid not null
+asked.email_id uuid not null
+asked.address text not null
+asked.deadline bigint
+asked.answered_at bigint
+asked.declined_at bigint
+asked.settled_at bigint
+asked.created_at bigint not null
+attempt.account_id uuid not null
+attempt.delivery_id uuid not null
+attempt.n bigint not null
+attempt.at bigint not null
+attempt.remote text
+attempt.code bigint
+attempt.enhanced_code text
+attempt.diagnostic text
+attempt.next_at bigint
+blob.digest bytea not null
+blob.size bigint not null
+blob.content bytea
+blob.summary text
+blob.created_at bigint not null
+delivery.account_id uuid not null
+delivery.id uuid not null
+delivery.kind text not null
+delivery.lane bigint not null
+delivery.destination text not null
+delivery.recipient text not null
+delivery.submission_id uuid
+delivery.email_id uuid
+delivery.subject_id uuid
+delivery.digest bytea
+delivery.attempts bigint not null
+delivery.due_at bigint not null
+delivery.held_at bigint
+delivery.lease uuid
+delivery.leased_until bigint
+delivery.settled_at bigint
+delivery.outcome text
+delivery.reason_class text
+delivery.reason_code text
+delivery.created_at bigint not null
+domain.name text not null
+domain.created_at bigint not null
+email.account_id uuid not null
+email.id uuid not null
+email.thread_id uuid not null
+email.mailbox_id uuid not null
+email.source_id bytea not null
+email.outgoing boolean not null
+email.digest bytea not null
+email.size bigint not null
+email.message_id text not null
+email.subject text not null
+email.from_name text
+email.from_address text
+email.recipients text not null
+email.preview text not null
+email.sent_at bigint
+email.received_at bigint not null
+email.has_attachment boolean not null
+email.seen boolean not null
+email.flagged boolean not null
+email.modseq bigint not null
+email.submission_id uuid
+email.promise_id uuid
+email.asker_id uuid
+email.metadata text
+email_keyword.account_id uuid not null
+email_keyword.email_id uuid not null
+email_keyword.keyword text not null
+event.account_id uuid not null
+event.seq bigint not null
+event.type text not null
+event.data text not null
+event.at bigint not null
+forwarding.account_id uuid not null
+forwarding.id uuid not null
+forwarding.address text not null
+forwarding.content text not null
+forwarding.confirm_digest bytea
+forwarding.confirm_expires_at bigint
+forwarding.verified_at bigint
+forwarding.created_at bigint not null
+idempotency.account_id uuid not null
+idempotency.key text not null
+idempotency.fingerprint bytea not null
+idempotency.status bigint not null
+idempotency.location text
+idempotency.body text not null
+idempotency.created_at bigint not null
+mailbox.account_id uuid not null
+mailbox.id uuid not null
+mailbox.name text not null
+mailbox.role text
+mailbox.position bigint not null
+mailbox.created_at bigint not null
+promise.account_id uuid not null
+promise.id uuid not null
+promise.kind text not null
+promise.state text not null
+promise.email_id uuid not null
+promise.submission_id uuid not null
+promise.ask text
+promise.revision bigint not null
+promise.unanswered bigint not null
+promise.deadline bigint
+promise.value text
+promise.reason_code text
+promise.reason_detail text
+promise.context text
+promise.created_at bigint not null
+promise.settled_at bigint
+reply_address.digest bytea not null
+reply_address.account_id uuid not null
+reply_address.email_id uuid not null
+reply_address.thread_id uuid not null
+reply_address.notified text not null
+reply_address.created_at bigint not null
+reply_address.revoked_at bigint
+session.account_id uuid not null
+session.id uuid not null
+session.digest bytea not null
+session.user_agent text not null
+session.created_at bigint not null
+session.seen_at bigint not null
+session.expires_at bigint not null
+session.revoked_at bigint
+setup.digest bytea not null
+setup.created_at bigint not null
+setup.expires_at bigint not null
+setup.used_at bigint
+submission.account_id uuid not null
+submission.id uuid not null
+submission.email_id uuid not null
+submission.digest bytea not null
+submission.mail_from text not null
+submission.head text not null
+submission.bcc text not null
+submission.thread_key text not null
+submission.send_at bigint
+submission.undo_until bigint
+submission.expires_at bigint
+submission.canceled_at bigint
+submission.unsettled bigint not null
+submission.failed bigint not null
+submission.delivery_promise_id uuid not null
+submission.answer_promise_id uuid
+submission.created_at bigint not null
+throttle.subject text not null
+throttle.failures bigint not null
+throttle.blocked_until bigint not null
+throttle.updated_at bigint not null
+token.account_id uuid not null
+token.id uuid not null
+token.name text not null
+token.digest bytea not null
+token.scopes text not null
+token.created_at bigint not null
+token.expires_at bigint
+token.revoked_at bigint
+upload.account_id uuid not null
+upload.id uuid not null
+upload.digest bytea not null
+upload.size bigint not null
+upload.content_type text not null
+upload.created_at bigint not null
+
+account CHECK ((kind = ANY (ARRAY['person'::text, 'service'::text])))
+account PRIMARY KEY (id)
+address FOREIGN KEY (account_id) REFERENCES account(id)
+address PRIMARY KEY (address)
+answer PRIMARY KEY (account_id, promise_id, id)
+answer UNIQUE (account_id, promise_id, by_account, revision)
+asked PRIMARY KEY (account_id, promise_id)
+attempt PRIMARY KEY (account_id, delivery_id, n)
+blob PRIMARY KEY (digest)
+delivery PRIMARY KEY (account_id, id)
+domain PRIMARY KEY (name)
+email PRIMARY KEY (account_id, id)
+email UNIQUE (account_id, source_id, outgoing)
+email_keyword PRIMARY KEY (account_id, email_id, keyword)
+event PRIMARY KEY (account_id, seq)
+forwarding PRIMARY KEY (account_id, id)
+forwarding UNIQUE (account_id, address)
+forwarding UNIQUE (confirm_digest)
+idempotency PRIMARY KEY (account_id, key)
+mailbox PRIMARY KEY (account_id, id)
+mailbox UNIQUE (account_id, name)
+mailbox UNIQUE (account_id, role)
+promise PRIMARY KEY (account_id, id)
+reply_address PRIMARY KEY (digest)
+session FOREIGN KEY (account_id) REFERENCES account(id)
+session PRIMARY KEY (account_id, id)
+session UNIQUE (digest)
+setup PRIMARY KEY (digest)
+submission PRIMARY KEY (account_id, id)
+throttle PRIMARY KEY (subject)
+token FOREIGN KEY (account_id) REFERENCES account(id)
+token PRIMARY KEY (account_id, id)
+token UNIQUE (digest)
+upload PRIMARY KEY (account_id, id)
+
+CREATE INDEX address_account ON public.address USING btree (account_id, main)
+CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
+CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
+CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE (settled_at IS NULL)
+CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
+CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
+CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
+CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged
+CREATE INDEX email_keyword_keyword ON public.email_keyword USING btree (account_id, keyword, email_id)
+CREATE INDEX email_mailbox ON public.email USING btree (account_id, mailbox_id, received_at, id)
+CREATE INDEX email_message_id ON public.email USING btree (account_id, message_id)
+CREATE INDEX email_received ON public.email USING btree (account_id, received_at, id)
+CREATE INDEX email_thread ON public.email USING btree (account_id, thread_id, received_at, id)
+CREATE INDEX email_unseen ON public.email USING btree (account_id, mailbox_id, received_at, id) WHERE (NOT seen)
+CREATE INDEX promise_pending ON public.promise USING btree (account_id, id) WHERE (state = 'pending'::text)
+CREATE INDEX reply_address_account ON public.reply_address USING btree (account_id, email_id)
+CREATE UNIQUE INDEX account_pkey ON public.account USING btree (id)
+CREATE UNIQUE INDEX address_pkey ON public.address USING btree (address)
+CREATE UNIQUE INDEX answer_account_id_promise_id_by_account_revision_key ON public.answer USING btree (account_id, promise_id, by_account, revision)
+CREATE UNIQUE INDEX answer_pkey ON public.answer USING btree (account_id, promise_id, id)
+CREATE UNIQUE INDEX asked_pkey ON public.asked USING btree (account_id, promise_id)
+CREATE UNIQUE INDEX attempt_pkey ON public.attempt USING btree (account_id, delivery_id, n)
+CREATE UNIQUE INDEX blob_pkey ON public.blob USING btree (digest)
+CREATE UNIQUE INDEX delivery_pkey ON public.delivery USING btree (account_id, id)
+CREATE UNIQUE INDEX domain_pkey ON public.domain USING btree (name)
+CREATE UNIQUE INDEX email_account_id_source_id_outgoing_key ON public.email USING btree (account_id, source_id, outgoing)
+CREATE UNIQUE INDEX email_keyword_pkey ON public.email_keyword USING btree (account_id, email_id, keyword)
+CREATE UNIQUE INDEX email_pkey ON public.email USING btree (account_id, id)
+CREATE UNIQUE INDEX event_pkey ON public.event USING btree (account_id, seq)
+CREATE UNIQUE INDEX forwarding_account_id_address_key ON public.forwarding USING btree (account_id, address)
+CREATE UNIQUE INDEX forwarding_confirm_digest_key ON public.forwarding USING btree (confirm_digest)
+CREATE UNIQUE INDEX forwarding_pkey ON public.forwarding USING btree (account_id, id)
+CREATE UNIQUE INDEX idempotency_pkey ON public.idempotency USING btree (account_id, key)
+CREATE UNIQUE INDEX mailbox_account_id_name_key ON public.mailbox USING btree (account_id, name)
+CREATE UNIQUE INDEX mailbox_account_id_role_key ON public.mailbox USING btree (account_id, role)
+CREATE UNIQUE INDEX mailbox_pkey ON public.mailbox USING btree (account_id, id)
+CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
+CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (digest)
+CREATE UNIQUE INDEX session_digest_key ON public.session USING btree (digest)
+CREATE UNIQUE INDEX session_pkey ON public.session USING btree (account_id, id)
+CREATE UNIQUE INDEX setup_pkey ON public.setup USING btree (digest)
+CREATE UNIQUE INDEX submission_pkey ON public.submission USING btree (account_id, id)
+CREATE UNIQUE INDEX throttle_pkey ON public.throttle USING btree (subject)
+CREATE UNIQUE INDEX token_digest_key ON public.token USING btree (digest)
+CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)
+CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)

@@ -1,0 +1,275 @@
+CREATE TABLE account (
+  id uuid primary key,
+  kind text not null check (kind in ('person', 'service')),
+  name text not null,
+  password text,                      -- argon2id in PHC form; null: no sign-in by password
+  admin boolean not null,
+  modseq bigint not null,             -- the last number given out in this account's log
+  created_at bigint not null,
+  disabled_at bigint
+);
+CREATE TABLE address (
+  address text primary key,           -- lower-cased
+  account_id uuid not null references account (id),
+  shown text not null,                -- as it was written
+  main boolean not null,
+  created_at bigint not null
+);
+CREATE TABLE answer (
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  id uuid not null,
+  by_account uuid not null,
+  by_address text not null,
+  via text not null,
+  value text,
+  comment text,
+  decline text,
+  verified text not null,
+  revision bigint not null,
+  at bigint not null,
+  primary key (account_id, promise_id, id),
+  unique (account_id, promise_id, by_account, revision)
+);
+CREATE TABLE asked (
+  account_id uuid not null,
+  promise_id uuid not null,
+  asker_id uuid not null,
+  email_id uuid not null,
+  address text not null,
+  deadline bigint,
+  answered_at bigint,
+  declined_at bigint,
+  settled_at bigint,                  -- when the promise was, by whomever
+  created_at bigint not null,
+  primary key (account_id, promise_id)
+);
+CREATE TABLE attempt (
+  account_id uuid not null,
+  delivery_id uuid not null,
+  n bigint not null,
+  at bigint not null,
+  remote text,
+  code bigint,
+  enhanced_code text,
+  diagnostic text,
+  next_at bigint,
+  primary key (account_id, delivery_id, n)
+);
+CREATE TABLE blob (
+  digest bytea primary key,
+  size bigint not null,
+  content bytea,                      -- null: the bytes are a file of the blob directory
+  summary text,                       -- of a message in a file: what was parsed, as JSON
+  created_at bigint not null
+);
+CREATE TABLE delivery (
+  account_id uuid not null,
+  id uuid not null,
+  kind text not null,                 -- mail, notice, timer, …
+  lane bigint not null,               -- 0: work done here; 1: work that waits for others
+  destination text not null,          -- claiming takes turns between these
+  recipient text not null,
+  submission_id uuid,                 -- of kind mail
+  email_id uuid,                      -- of kind notice: what arrived
+  subject_id uuid,                    -- of kind mail: the answer promise its recipient is asked by; notice: the forwarding; timer: the promise
+  digest bytea,                       -- of kind notice: as it was rendered at its first claim
+  attempts bigint not null,           -- counted before the work
+  due_at bigint not null,             -- when it is looked at next; while leased, when the lease ends
+  held_at bigint,
+  lease uuid,
+  leased_until bigint,
+  settled_at bigint,
+  outcome text,                       -- delivered, relayed, failed, canceled
+  reason_class text,
+  reason_code text,
+  created_at bigint not null,
+  primary key (account_id, id)
+);
+CREATE TABLE domain (
+  name text primary key,
+  created_at bigint not null
+);
+CREATE TABLE email (
+  account_id uuid not null,
+  id uuid not null,
+  thread_id uuid not null,
+  mailbox_id uuid not null,
+  source_id bytea not null,           -- the submission, or SHA-256 of MAIL FROM and DATA of what came from outside
+  outgoing boolean not null,
+  digest bytea not null,
+  size bigint not null,
+  message_id text not null,           -- RFC 5322, without <>
+  subject text not null,
+  from_name text,
+  from_address text,
+  recipients text not null,           -- JSON: the first of to and cc
+  preview text not null,
+  sent_at bigint,                     -- its Date field
+  received_at bigint not null,
+  has_attachment boolean not null,
+  seen boolean not null,
+  flagged boolean not null,
+  modseq bigint not null,
+  submission_id uuid,                 -- of what this account sent
+  promise_id uuid,                    -- the question it carries
+  asker_id uuid,                      -- the account which that promise belongs to
+  metadata text,
+  primary key (account_id, id),
+  -- At most one copy in a mailbox, whatever is retried.
+  unique (account_id, source_id, outgoing)
+);
+CREATE TABLE email_keyword (
+  account_id uuid not null,
+  email_id uuid not null,
+  keyword text not null,
+  primary key (account_id, email_id, keyword)
+);
+CREATE TABLE event (
+  account_id uuid not null,
+  seq bigint not null,
+  type text not null,
+  data text not null,
+  at bigint not null,
+  primary key (account_id, seq)
+);
+CREATE TABLE forwarding (
+  account_id uuid not null,
+  id uuid not null,
+  address text not null,
+  content text not null,              -- full, notice
+  confirm_digest bytea unique,        -- of the token in the verification mail
+  confirm_expires_at bigint,
+  verified_at bigint,
+  created_at bigint not null,
+  primary key (account_id, id),
+  unique (account_id, address)
+);
+CREATE TABLE idempotency (
+  account_id uuid not null,
+  key text not null,
+  fingerprint bytea not null,
+  status bigint not null,
+  location text,
+  body text not null,
+  created_at bigint not null,
+  primary key (account_id, key)
+);
+CREATE TABLE mailbox (
+  account_id uuid not null,
+  id uuid not null,
+  name text not null,
+  role text,
+  position bigint not null,
+  created_at bigint not null,
+  primary key (account_id, id),
+  unique (account_id, name),
+  unique (account_id, role)
+);
+CREATE TABLE promise (
+  account_id uuid not null,           -- who asked
+  id uuid not null,
+  kind text not null,
+  state text not null,
+  email_id uuid not null,
+  submission_id uuid not null,
+  ask text,                           -- JSON, of kind answer
+  revision bigint not null,
+  unanswered bigint not null,         -- of kind answer: people who may still answer
+  deadline bigint,
+  value text,
+  reason_code text,
+  reason_detail text,
+  context text,
+  created_at bigint not null,
+  settled_at bigint,
+  primary key (account_id, id)
+);
+CREATE TABLE reply_address (
+  digest bytea primary key,           -- SHA-256 of the secret in the local part
+  account_id uuid not null,
+  email_id uuid not null,
+  thread_id uuid not null,
+  notified text not null,             -- the outside address that was given it
+  created_at bigint not null,
+  revoked_at bigint
+);
+CREATE TABLE session (
+  account_id uuid not null references account (id),
+  id uuid not null,
+  digest bytea not null unique,
+  user_agent text not null,
+  created_at bigint not null,
+  seen_at bigint not null,
+  expires_at bigint not null,
+  revoked_at bigint,
+  primary key (account_id, id)
+);
+CREATE TABLE setup (
+  digest bytea primary key,
+  created_at bigint not null,
+  expires_at bigint not null,
+  used_at bigint
+);
+CREATE TABLE submission (
+  account_id uuid not null,
+  id uuid not null,
+  email_id uuid not null,
+  digest bytea not null,
+  mail_from text not null,
+  head text not null,                 -- JSON: what a recipient's mailbox row needs, so that a destroyed sent copy harms nobody
+  bcc text not null,                  -- JSON; never part of the message
+  thread_key text not null,
+  send_at bigint,
+  undo_until bigint,
+  expires_at bigint,
+  canceled_at bigint,
+  unsettled bigint not null,          -- deliveries whose end is not known yet
+  failed bigint not null,
+  delivery_promise_id uuid not null,
+  answer_promise_id uuid,
+  created_at bigint not null,
+  primary key (account_id, id)
+);
+CREATE TABLE throttle (
+  subject text primary key,
+  failures bigint not null,
+  blocked_until bigint not null,
+  updated_at bigint not null
+);
+CREATE TABLE token (
+  account_id uuid not null references account (id),
+  id uuid not null,
+  name text not null,
+  digest bytea not null unique,
+  scopes text not null,               -- separated by spaces
+  created_at bigint not null,
+  expires_at bigint,
+  revoked_at bigint,
+  primary key (account_id, id)
+);
+CREATE TABLE upload (
+  account_id uuid not null,
+  id uuid not null,
+  digest bytea not null,
+  size bigint not null,
+  content_type text not null,
+  created_at bigint not null,
+  primary key (account_id, id)
+);
+CREATE INDEX address_account on address (account_id, main);
+CREATE INDEX asked_asker on asked (asker_id, promise_id);
+CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
+CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null;
+CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
+CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
+CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
+CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;
+CREATE INDEX email_keyword_keyword on email_keyword (account_id, keyword, email_id);
+CREATE INDEX email_mailbox on email (account_id, mailbox_id, received_at, id);
+CREATE INDEX email_message_id on email (account_id, message_id);
+CREATE INDEX email_received on email (account_id, received_at, id);
+CREATE INDEX email_thread on email (account_id, thread_id, received_at, id);
+CREATE INDEX email_unseen on email (account_id, mailbox_id, received_at, id) where not seen;
+CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending';
+CREATE INDEX reply_address_account on reply_address (account_id, email_id);

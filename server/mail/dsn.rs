@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::address::Named;
-use super::message::Content;
+use super::address::{Named, is_hidden};
+use super::message::{self, Content, Header, quoted_printable};
 use super::status::Status;
+use super::{clock, id, thread};
 
 /// What a notification about one recipient says.
 pub struct Report<'a> {
@@ -42,11 +43,198 @@ pub struct Report<'a> {
     pub human: &'a str,
 }
 
+/// The most octets of the original's header section that are returned.
+const MAX_HEADERS: usize = 64 << 10;
+
+/// Text for a field that takes no encoded words: ASCII, its blanks collapsed, within a length.
+fn ascii(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty());
+    let words =
+        words.map(|w| w.chars().take(200).map(|c| if c.is_ascii() { c } else { '?' }).collect::<String>());
+    words.take(200).collect::<Vec<_>>().join(" ").replace("=?", "= ?")
+}
+
+/// A recipient with the type of its address (RFC 3464 §2.3.2, RFC 6533 §3).
+fn recipient(address: &str) -> String {
+    let address: String = address.chars().filter(|c| !is_hidden(*c) && !c.is_whitespace()).collect();
+    format!("{}; {address}", if address.is_ascii() { "rfc822" } else { "utf-8" })
+}
+
 /// Writes the notification, and tells what [`super::message::parse`] would find in it.
+///
+/// It is `multipart/report` of three parts: an explanation, the facts for programs, and the original's header section.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn compose(report: &Report<'_>, out: &mut dyn Write) -> io::Result<Content> {
-    let _ = (report, out);
-    Err(io::Error::other("not written yet"))
+    let boundary = format!("=_{}", id::hex(&id::digest(&[b"report", report.message_id.as_bytes()])[..15]));
+    let date = |ms: i64| clock::at(ms).to_rfc2822();
+    let original = report.original;
+    let mut raw = Vec::new();
+
+    let mut header = Header::default();
+    header.raw("Date", &date(report.date_ms));
+    header.addresses("From", std::slice::from_ref(&report.from));
+    header.addresses("To", std::slice::from_ref(&report.to));
+    let what = if report.action == "delayed" { "Delayed" } else { "Not delivered" };
+    header.text("Subject", &format!("{what}: {}", original.subject));
+    header.ids("Message-ID", [report.message_id]);
+    header.ids("In-Reply-To", original.message_id.as_deref());
+    let references = thread::references(
+        original.message_id.as_deref(),
+        original.in_reply_to.as_deref(),
+        &original.references,
+    );
+    header.ids("References", references.iter().map(String::as_str));
+    header.raw("Auto-Submitted", "auto-replied");
+    header.raw("MIME-Version", "1.0");
+    header.parameter(
+        "Content-Type",
+        "multipart/report; report-type=delivery-status",
+        "boundary",
+        Some(&boundary),
+    );
+    raw.extend(header.into_bytes());
+
+    let mut part = |header: Header, body: &[u8]| {
+        raw.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
+        raw.extend(header.into_bytes());
+        raw.extend_from_slice(b"\r\n");
+        raw.extend_from_slice(body);
+    };
+    let mut human = Header::default();
+    human.raw("Content-Type", "text/plain; charset=utf-8");
+    human.raw("Content-Transfer-Encoding", "quoted-printable");
+    part(human, &quoted_printable(report.human));
+
+    let mut facts = Header::default();
+    facts.raw("Reporting-MTA", &ascii(&format!("dns; {}", report.reporting_mta)));
+    facts.raw("Arrival-Date", &date(report.arrival_ms));
+    let mut facts = facts.into_bytes();
+    facts.extend_from_slice(b"\r\n");
+    let mut about = Header::default();
+    about.raw("Final-Recipient", &recipient(report.recipient));
+    about.raw("Action", &ascii(report.action));
+    about.raw("Status", &report.status.to_string());
+    if let Some(remote) = report.remote {
+        about.text("Remote-MTA", &ascii(&format!("dns; {remote}")));
+    }
+    if let Some(diagnostic) = report.diagnostic {
+        about.text("Diagnostic-Code", &ascii(&format!("smtp; {diagnostic}")));
+    }
+    about.raw("Last-Attempt-Date", &date(report.last_attempt_ms));
+    if let Some(until) = report.will_retry_until_ms {
+        about.raw("Will-Retry-Until", &date(until));
+    }
+    facts.extend(about.into_bytes());
+    let mut kind = Header::default();
+    let global = !report.recipient.is_ascii();
+    kind.raw(
+        "Content-Type",
+        if global { "message/global-delivery-status" } else { "message/delivery-status" },
+    );
+    if global {
+        kind.raw("Content-Transfer-Encoding", "8bit");
+    }
+    part(kind, &facts);
+
+    let mut kind = Header::default();
+    kind.raw("Content-Type", "text/rfc822-headers; charset=utf-8");
+    kind.raw("Content-Transfer-Encoding", "8bit");
+    part(kind, &message::header_section(report.original_headers, MAX_HEADERS));
+    raw.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+
+    out.write_all(&raw)?;
+    out.flush()?;
+    message::parse(&raw).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::message::parse;
+
+    fn original() -> Content {
+        Content {
+            message_id: Some("o@x.org".into()),
+            references: vec!["r@x.org".into()],
+            subject: "Grüße".into(),
+            ..Content::default()
+        }
+    }
+
+    fn report<'a>(original: &'a Content, recipient: &'a str) -> Report<'a> {
+        Report {
+            reporting_mta: "mx.x.org",
+            from: "Mail delivery <postmaster@x.org>".parse().unwrap(),
+            to: "ana@x.org".parse().unwrap(),
+            date_ms: 1_795_424_400_000,
+            message_id: "d@x.org",
+            original,
+            original_headers: b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nX: a\n\tb\n\nbody",
+            recipient,
+            action: "failed",
+            status: Status::new(5, 1, 1),
+            remote: Some("mx.y.org (192.0.2.1)"),
+            diagnostic: Some("550-5.1.1 no such\r\n550 5.1.1 user \u{fc}"),
+            arrival_ms: 1_795_424_400_000,
+            last_attempt_ms: 1_795_424_400_000,
+            will_retry_until_ms: None,
+            human: "It could not be delivered to bo@y.org.\nThe server said: no.",
+        }
+    }
+
+    #[test]
+    fn a_report_tells_persons_and_programs() {
+        let original = original();
+        let mut raw = Vec::new();
+        let content = compose(&report(&original, "bo@y.org"), &mut raw).unwrap();
+        assert_eq!(content, parse(&raw).unwrap());
+        assert!(content.report && content.automatic);
+        assert_eq!(content.subject, "Not delivered: Grüße");
+        assert_eq!(content.in_reply_to.as_deref(), Some("o@x.org"));
+        assert_eq!(content.references, ["r@x.org", "o@x.org"]);
+        assert_eq!(
+            content.text.as_deref(),
+            Some("It could not be delivered to bo@y.org.\nThe server said: no.")
+        );
+        let part = |n: usize| {
+            let a = &content.attachments[n];
+            (
+                a.content_type.as_str(),
+                std::str::from_utf8(&raw[a.offset as usize..][..a.length as usize]).unwrap(),
+            )
+        };
+        assert_eq!(
+            part(0),
+            (
+                "message/delivery-status",
+                "Reporting-MTA: dns; mx.x.org\r\nArrival-Date: Mon, 23 Nov 2026 09:00:00 +0000\r\n\r\n\
+                 Final-Recipient: rfc822; bo@y.org\r\nAction: failed\r\nStatus: 5.1.1\r\n\
+                 Remote-MTA: dns; mx.y.org (192.0.2.1)\r\n\
+                 Diagnostic-Code: smtp; 550-5.1.1 no such 550 5.1.1 user ?\r\n\
+                 Last-Attempt-Date: Mon, 23 Nov 2026 09:00:00 +0000\r\n"
+            )
+        );
+        assert_eq!(
+            part(1),
+            ("text/rfc822-headers", "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX: a\r\n\tb\r\n")
+        );
+    }
+
+    #[test]
+    fn hostile_originals_break_nothing() {
+        let original =
+            Content { subject: "a\r\nBcc: x@y.org".into(), message_id: Some("a b>".into()), ..original() };
+        let mut hostile = report(&original, "b\u{f6}@y.org\r\nX: y");
+        hostile.original_headers = b"--=_x: y\r\n--=_x--\r\nA: b\r\n";
+        hostile.will_retry_until_ms = Some(0);
+        let mut raw = Vec::new();
+        let content = compose(&hostile, &mut raw).unwrap();
+        let text = String::from_utf8(raw).unwrap();
+        assert!(!text.contains("\r\nBcc") && !text.contains("\r\nX: y"), "{text}");
+        assert!(text.contains("Final-Recipient: utf-8; bö@y.orgX:y"));
+        assert_eq!(content.attachments.len(), 2);
+        assert_eq!(content.in_reply_to, None);
+    }
 }

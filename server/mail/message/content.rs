@@ -1,8 +1,14 @@
 //! What is known of one message: its fields, its texts, and where its attachments lie.
 
-use std::io::{self, Read, Write};
-
 use serde::{Deserialize, Serialize};
+
+use super::Encoding;
+use crate::mail::{html, reply};
+
+/// The longest preview, in characters.
+const MAX_PREVIEW: usize = 200;
+/// How much of a text a preview is made from, in octets.
+const PREVIEW_SOURCE: usize = 16 << 10;
 
 /// What one message's bytes say, with limits on everything.
 ///
@@ -32,7 +38,7 @@ pub struct Content {
     pub date_ms: Option<i64>,
     /// The header fields, decoded, in their order.
     pub headers: Vec<(String, String)>,
-    /// The plain text body, with `\n` line ends.
+    /// The plain text body, with `\n` line ends and none at its end.
     pub text: Option<String>,
     /// The HTML body, as sent: never to be shown without cleaning.
     pub html: Option<String>,
@@ -61,7 +67,7 @@ pub struct Content {
 pub struct Mailbox {
     /// The display name.
     pub name: Option<String>,
-    /// The address, as found.
+    /// The address, as found; empty when there was none.
     pub address: String,
 }
 
@@ -86,32 +92,86 @@ pub struct Attachment {
     pub encoding: Encoding,
 }
 
-/// A content transfer encoding (RFC 2045 §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// 7bit, 8bit or binary: as it is.
-    #[default]
-    Identity,
-    /// Base64.
-    Base64,
-    /// Quoted-printable.
-    QuotedPrintable,
-}
-
 impl Content {
     /// The first words of what is new in the message, at most 200 characters, on one line.
     #[must_use]
     pub fn preview(&self) -> String {
-        String::new()
+        let texts = [self.reply_text.as_deref(), self.text.as_deref()];
+        if let Some(text) = texts.into_iter().flatten().find(|t| !t.trim().is_empty()) {
+            return one_line(head(text, PREVIEW_SOURCE), MAX_PREVIEW);
+        }
+        // Much of an HTML body may be its head and styles.
+        let html = self.html.as_deref().unwrap_or("");
+        one_line(&html::text(head(html, 16 * PREVIEW_SOURCE)), MAX_PREVIEW)
+    }
+
+    /// Fills in what follows from the texts: what is new in them.
+    pub(super) fn finish(&mut self) {
+        let stripped = match (&self.text, &self.html) {
+            (Some(text), _) => reply::strip(text),
+            (None, Some(html)) => reply::strip(&html::text(html)),
+            (None, None) => return,
+        };
+        self.reply_text = Some(stripped.text);
+        self.reply_confidence = Some(stripped.confidence);
     }
 }
 
-/// Copies a part from its encoded octets to what they stand for; the number of octets written.
-///
-/// # Errors
-/// Those of the reader and the writer; wrongly encoded octets are skipped, as RFC 2045 asks.
-pub fn decode_part(encoding: Encoding, mut from: impl Read, mut to: impl Write) -> io::Result<u64> {
-    let _ = encoding;
-    io::copy(&mut from, &mut to)
+/// The first octets of a text, at most `max`, ending between two characters.
+pub(super) fn head(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let end = (0..=max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    &text[..end]
+}
+
+/// The text on one line of at most `max` characters, its blanks collapsed.
+fn one_line(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
+        if length > 0 {
+            out.push(' ');
+            length += 1;
+        }
+        for c in word.chars() {
+            if length + 1 >= max {
+                out.push('…');
+                return out;
+            }
+            out.push(c);
+            length += 1;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn previews_are_short_lines_of_what_is_new() {
+        let mut content =
+            Content { text: Some("Yes,\r\n  do it.\n\n> Shall I?".into()), ..Content::default() };
+        content.finish();
+        assert_eq!(content.preview(), "Yes, do it.");
+        let long = Content { text: Some("ä".repeat(1000)), ..Content::default() }.preview();
+        assert_eq!(long.chars().count(), 200);
+        assert!(long.ends_with("ä…"));
+        let mut html =
+            Content { html: Some("<style>x</style><p>Hello <b>you</b></p>".into()), ..Content::default() };
+        html.finish();
+        assert_eq!(html.preview(), "Hello you");
+        assert_eq!(Content::default().preview(), "");
+    }
+
+    #[test]
+    fn contents_survive_json_and_lacking_fields() {
+        let content = Content { subject: "x".into(), reply_confidence: Some(0.6), ..Content::default() };
+        let json = serde_json::to_string(&content).unwrap();
+        assert_eq!(serde_json::from_str::<Content>(&json).unwrap(), content);
+        assert_eq!(serde_json::from_str::<Content>("{}").unwrap(), Content::default());
+    }
 }

@@ -18,7 +18,6 @@ pub enum BadHeader {
 const RESERVED: &[&str] = &[
     "bcc",
     "cc",
-    "comments",
     "date",
     "from",
     "in-reply-to",
@@ -38,8 +37,6 @@ const RESERVED: &[&str] = &[
     "disposition-notification-to",
     "domainkey-signature",
     "errors-to",
-    "list-id",
-    "precedence",
     "return-receipt-to",
     "x-autoreply",
     "envelope-to",

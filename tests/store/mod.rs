@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use restante::mail::id;
-use restante::mail::message::parse;
+use restante::mail::message::{Content, Mailbox};
 use restante::store::Store;
 use restante::store::blob::Blob;
 use restante::store::delivery::{Asked, Attempt, Claim, Filed, Finish, Lane, Leased, NewDelivery, Outcome};
@@ -48,7 +48,16 @@ fn message(app: &App, from: &Person, to: &[&Person], subject: &str, ask: bool) -
     let message_id = format!("<{id}@example.org>");
     let raw = letter(&from.address, &list.join(", "), subject, &[("Message-ID", &message_id)], "Hello.");
     let blob = blob(&app.store, &raw);
-    let head = Arc::new(Head::of(&parse(&raw).unwrap(), blob.digest, &message_id));
+    let named = |address: &str| Mailbox { name: None, address: address.to_owned() };
+    let content = Content {
+        message_id: Some(format!("{id}@example.org")),
+        subject: subject.to_owned(),
+        from: Some(named(&from.address)),
+        to: to.iter().map(|person| named(&person.address)).collect(),
+        size: raw.len() as u64,
+        ..Content::default()
+    };
+    let head = Arc::new(Head::of(&content, blob.digest, "none"));
     let promise = |kind, ask: bool| NewPromise {
         id: app.id(),
         kind,

@@ -10,3 +10,4 @@ mod support;
 mod floors;
 mod schema;
 mod statements;
+mod store;

@@ -494,6 +494,11 @@ impl Store {
             tx.batch(first).await?;
             let ended = ended(leased.account_id, leased.submission_id, leased.id, leased.subject_id);
             let mut events = settle_mail(tx, ended, &finish.outcome, now).await?;
+            if let Some(asked) = finish.filed.as_ref().and_then(|filed| filed.asked.as_ref()) {
+                // Held before the accounts, as settling does: else a question settled meanwhile stays open for them.
+                let hold = sql("update promise set revision = revision where account_id = $1 and id = $2");
+                tx.run(hold.bind(asked.asker_id).bind(asked.promise_id)).await?;
+            }
             if let Some(filed) = &finish.filed {
                 events.push(filed.told(now));
                 if !filed.notices.is_empty() {

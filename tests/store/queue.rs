@@ -1,0 +1,177 @@
+//! The queue: turns between destinations, leases that end, and writes that only the holder may make.
+
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+use restante::store::Error;
+use restante::store::delivery::{Finish, Lane, NewDelivery, Outcome, State};
+use restante::store::email::Filter;
+use uuid::Uuid;
+
+use super::{claim, claim_lane, later, message, told};
+use crate::support::app::{App, Person};
+
+/// Notices to outside addresses, which need no submission behind them.
+async fn notices(app: &App, person: &Person, destination: &str, count: usize) -> Vec<Uuid> {
+    let rows: Vec<_> = (0..count)
+        .map(|n| NewDelivery {
+            account_id: person.id,
+            id: app.id(),
+            kind: "notice",
+            lane: Lane::Outside,
+            destination: destination.to_owned(),
+            recipient: format!("r{n}@{destination}"),
+            submission_id: None,
+            email_id: None,
+            subject_id: None,
+            digest: None,
+            due_at: app.now(),
+            created_at: app.now(),
+        })
+        .collect();
+    let ids = rows.iter().map(|row| row.id).collect();
+    app.store.write(async move |tx| tx.batch(NewDelivery::insert(&rows)).await.map(drop)).await.unwrap();
+    ids
+}
+
+both!(a_destination_that_holds_many_delays_nobody, |engine| async move {
+    let app = App::start(engine).await;
+    let ana = app.person("Ana").await;
+    notices(&app, &ana, "dead.test", 300).await;
+    app.seconds(1);
+    notices(&app, &ana, "alive.test", 2).await;
+    notices(&app, &ana, "other.test", 1).await;
+    let first = claim_lane(&app, Lane::Outside, 10, 4, &[]).await;
+    let count = |name: &str| first.iter().filter(|leased| leased.destination == name).count();
+    assert_eq!((count("dead.test"), count("alive.test"), count("other.test")), (4, 2, 1));
+    let busy = claim_lane(&app, Lane::Outside, 10, 4, &["dead.test".into()]).await;
+    assert_eq!(busy.len(), 0, "it has all it may have, and nobody else has any left");
+    assert_eq!(claim_lane(&app, Lane::Here, 10, 10, &[]).await.len(), 0, "work of the other lane");
+    assert_eq!(claim_lane(&app, Lane::Outside, 3, 10, &[]).await.len(), 3);
+});
+
+both!(two_workers_never_hold_the_same, |engine| async move {
+    let app = App::start(engine).await;
+    let ana = app.person("Ana").await;
+    for n in 0..20 {
+        notices(&app, &ana, &format!("d{n}.test"), 10).await;
+    }
+    let (mut all, mut rounds) = (Vec::new(), 0);
+    while all.len() < 200 {
+        rounds += 1;
+        assert!(rounds < 50, "{} of 200", all.len());
+        let claims = (0..8).map(|_| claim_lane(&app, Lane::Outside, 16, 4, &[]));
+        all.extend(join_all(claims).await.into_iter().flatten());
+    }
+    let ids: HashSet<_> = all.iter().map(|leased| leased.id).collect();
+    assert_eq!((all.len(), ids.len()), (200, 200));
+    assert!(all.iter().all(|leased| leased.attempts == 1));
+});
+
+both!(a_lease_ends_and_its_late_holder_can_write_nothing, |engine| async move {
+    let app = App::start(engine).await;
+    let (ana, bo) = (app.person("Ana").await, app.person("Bo").await);
+    let sent = message(&app, &ana, &[&bo], "Slow", false);
+    sent.accept(&app).await;
+    let slow = claim(&app, 10).await.remove(0);
+    assert_eq!(claim(&app, 10).await.len(), 0);
+    app.seconds(50);
+    assert_eq!(app.store.renew(slow.lease, app.now() + 60_000).await.unwrap(), 1);
+    app.seconds(30);
+    assert_eq!(claim(&app, 10).await.len(), 0, "it was renewed");
+    app.seconds(31);
+    let next = claim(&app, 10).await.remove(0);
+    assert_eq!((next.id, next.attempts), (slow.id, 2));
+    assert!(!app.store.still_leased(&slow).await.unwrap());
+    assert!(app.store.still_leased(&next).await.unwrap());
+    let now = app.now();
+    assert_eq!(app.store.renew(slow.lease, now + 60_000).await.unwrap(), 0);
+    assert!(matches!(
+        app.store.finish_mail(sent.finish(&app, slow.clone()), now).await,
+        Err(Error::Conflict)
+    ));
+    assert!(matches!(app.store.defer(slow.clone(), later(), now, now).await, Err(Error::Conflict)));
+    assert!(matches!(app.store.give_back(slow, now).await, Err(Error::Conflict)));
+    assert_eq!(app.store.emails(bo.id, &Filter::default(), None, 10).await.unwrap().len(), 0);
+    app.store.finish_mail(sent.finish(&app, next.clone()), now).await.unwrap();
+    assert!(matches!(app.store.finish_mail(sent.finish(&app, next), now).await, Err(Error::Conflict)));
+    assert_eq!(app.store.emails(bo.id, &Filter::default(), None, 10).await.unwrap().len(), 1);
+    assert_eq!(told(&app, &bo).await, ["message.received"]);
+});
+
+both!(at_most_one_copy_is_filed, |engine| async move {
+    let app = App::start(engine).await;
+    let (ana, bo) = (app.person("Ana").await, app.person("Bo").await);
+    let sent = message(&app, &ana, &[&bo], "Twice", false);
+    sent.deliver(&app).await;
+    let copies = (0..8).map(|_| app.store.deposit(vec![sent.filed(&app, &bo)], app.now()));
+    for result in join_all(copies).await {
+        assert!(matches!(result, Err(Error::Conflict)));
+    }
+    assert_eq!(app.store.holders(&[ana.id, bo.id], sent.acceptance.id.as_bytes()).await.unwrap(), [bo.id]);
+    assert_eq!(told(&app, &bo).await, ["message.received"], "a refused copy tells nothing");
+});
+
+both!(what_was_tried_is_shown_and_tried_again, |engine| async move {
+    let app = App::start(engine).await;
+    let (ana, bo) = (app.person("Ana").await, app.person("Bo").await);
+    let sent = message(&app, &ana, &[&bo], "Later", false);
+    sent.accept(&app).await;
+    let state = async |id| {
+        let row = app.store.delivery(ana.id, id).await.unwrap().unwrap();
+        (row.state(app.now()), row.attempts, row.last_code)
+    };
+    let leased = claim(&app, 10).await.remove(0);
+    let id = leased.id;
+    assert_eq!(state(id).await, (State::Sending, 1, None));
+    app.store.give_back(leased, app.now()).await.unwrap();
+    assert_eq!(state(id).await, (State::Queued, 0, None));
+    let leased = claim(&app, 10).await.remove(0);
+    app.store.defer(leased, later(), app.now() + 60_000, app.now()).await.unwrap();
+    assert_eq!(state(id).await, (State::Delayed, 1, Some(451)));
+    assert_eq!(claim(&app, 10).await.len(), 0);
+    let foreign = app.store.retry_delivery(bo.id, id, app.now()).await;
+    assert!(matches!(foreign, Err(Error::NotFound)));
+    app.store.retry_delivery(ana.id, id, app.now()).await.unwrap();
+    let leased = claim(&app, 10).await.remove(0);
+    assert!(
+        matches!(app.store.cancel_delivery(ana.id, id, app.now()).await, Err(Error::Conflict)),
+        "it is tried now"
+    );
+    let outcome = Outcome::Failed { class: "permanent", code: "unknown_recipient".into() };
+    let finish = Finish { leased, outcome, attempt: Some(later()), filed: None };
+    app.store.finish_mail(finish, app.now()).await.unwrap();
+    assert_eq!(state(id).await, (State::Failed, 2, Some(451)));
+    let tries = app.store.attempts(ana.id, &[id]).await.unwrap();
+    assert_eq!(
+        tries.iter().map(|one| (one.n, one.next_at.is_some())).collect::<Vec<_>>(),
+        [(1, true), (2, false)]
+    );
+    assert!(matches!(app.store.retry_delivery(ana.id, id, app.now()).await, Err(Error::Conflict)));
+    let progress = app.store.progress(ana.id, &[sent.acceptance.id], app.now()).await.unwrap();
+    assert_eq!((progress.len(), progress[0].count, progress[0].outcome.as_deref()), (1, 1, Some("failed")));
+    assert_eq!(app.store.queue(None, 10).await.unwrap().len(), 0);
+    assert_eq!(app.store.deliveries(ana.id, false, Some("failed"), None, 10).await.unwrap().len(), 1);
+    assert_eq!(app.store.deliveries_of(ana.id, sent.acceptance.id, None, 10).await.unwrap().len(), 1);
+});
+
+both!(what_was_not_sent_can_be_taken_back, |engine| async move {
+    let app = App::start(engine).await;
+    let (ana, bo) = (app.person("Ana").await, app.person("Bo").await);
+    let back = message(&app, &ana, &[&bo, &ana], "Back", false);
+    back.accept(&app).await;
+    let id = back.acceptance.id;
+    assert!(matches!(app.store.cancel_submission(bo.id, id, app.now()).await, Err(Error::NotFound)));
+    app.store.cancel_submission(ana.id, id, app.now()).await.unwrap();
+    assert_eq!(claim(&app, 10).await.len(), 0);
+    let row = app.store.submission(ana.id, id).await.unwrap().unwrap();
+    assert_eq!((row.state(app.now()), row.unsettled), ("canceled", 0));
+    let promise = app.store.promise(ana.id, row.delivery_promise_id).await.unwrap().unwrap();
+    assert_eq!((promise.state.as_str(), promise.reason_code.as_deref()), ("rejected", Some("canceled")));
+    let gone = message(&app, &ana, &[&bo], "Gone", false);
+    gone.deliver(&app).await;
+    assert!(matches!(
+        app.store.cancel_submission(ana.id, gone.acceptance.id, app.now()).await,
+        Err(Error::Conflict)
+    ));
+});

@@ -1,0 +1,4 @@
+//! The worker.
+pub mod next_hop;
+pub mod relay;
+pub(crate) mod wire;

@@ -117,14 +117,14 @@ impl Relay {
         Self(Arc::new(Inner { hop, name, time_outs, idle: Mutex::default(), memory }))
     }
 
-    /// Hands over one message for one recipient; a null reverse-path is `None`. `ours` is asked right before DATA,
+    /// Hands over one message for one recipient; a null reverse-path is `None`. `ours` is awaited right before DATA:
     /// whether the lease still is.
     pub async fn hand(
         &self,
         from: Option<&Address>,
         to: &Address,
         content: &Stored,
-        ours: impl AsyncFn() -> bool,
+        ours: impl Future<Output = bool> + Send,
     ) -> Handed {
         let wanted = usize::try_from(content.size()).unwrap_or(MEMORY).min(MEMORY) / KIB + 1;
         let permits = u32::try_from(wanted.min(MEMORY / KIB)).unwrap_or(u32::MAX);
@@ -152,13 +152,13 @@ impl Relay {
             let gone = matches!(&first, Err(Step::Trouble(t)) if t.code.is_none() || t.code == Some(421));
             // An idle connection may have been closed meanwhile, which says nothing about this message.
             if !gone {
-                return self.rest(line, first, to, &bytes, &ours).await;
+                return self.rest(line, first, to, &bytes, ours).await;
             }
         }
         match self.connect().await {
             Ok(mut line) => {
                 let first = line.mail(&self.0, from, to, &bytes).await;
-                self.rest(line, first, to, &bytes, &ours).await
+                self.rest(line, first, to, &bytes, ours).await
             }
             // Whatever a server says before MAIL is about us or itself, not about the message.
             Err((remote, trouble)) => Handed::Deferred(trouble.reply(remote)),
@@ -172,7 +172,7 @@ impl Relay {
         mail: Result<(), Step>,
         to: &Address,
         bytes: &[u8],
-        ours: &impl AsyncFn() -> bool,
+        ours: impl Future<Output = bool> + Send,
     ) -> Handed {
         let done = match mail {
             Ok(()) => line.transfer(&self.0, to, bytes, ours).await,
@@ -352,13 +352,13 @@ impl Line {
         relay: &Inner,
         to: &Address,
         bytes: &[u8],
-        ours: &impl AsyncFn() -> bool,
+        ours: impl Future<Output = bool> + Send,
     ) -> Result<Response, Step> {
         let limit = relay.time_outs.command;
         let rcpt = Rcpt::new(on_the_wire(to), vec![]);
         let response = phase(limit, "RCPT", self.smtp.command(rcpt)).await?;
         expect(&response, "RCPT", |code| matches!(code, 250 | 251))?;
-        if !ours().await {
+        if !ours.await {
             return Err(Step::Withheld);
         }
         let response = phase(limit, "DATA", self.smtp.command(Data)).await?;

@@ -8,7 +8,7 @@ use crate::store::{Result, Store};
 
 /// The way one recipient is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
+pub(super) enum Route {
     /// An account here.
     Local(Uuid),
     /// Outside, by the relay.
@@ -23,7 +23,7 @@ pub enum Route {
 ///
 /// # Errors
 /// The database's: then nothing is known, and the attempt is put off.
-pub async fn route(store: &Store, recipient: &Address, relay: bool) -> Result<Route> {
+pub(super) async fn route(store: &Store, recipient: &Address, relay: bool) -> Result<Route> {
     Ok(match store.resolve(recipient).await? {
         Resolved::Local(account) => Route::Local(account),
         // A secret reply address is for mail from outside; here it would go around the sender's own account.

@@ -41,7 +41,7 @@ async fn hand(relay: &Relay, letter: &[u8]) -> Handed {
 
 async fn hand_to(relay: &Relay, to: &str, letter: &[u8]) -> Handed {
     let from = address("a@b.test");
-    relay.hand(Some(&from), &address(to), &Stored::Inline(letter.to_vec()), async || true).await
+    relay.hand(Some(&from), &address(to), &Stored::Inline(letter.to_vec()), async { true }).await
 }
 
 fn deferred(handed: Handed) -> Reply {
@@ -83,7 +83,7 @@ async fn a_message_arrives_octet_for_octet_and_the_connection_is_used_again() {
 async fn a_null_reverse_path_and_a_message_without_a_last_line_end() {
     let mta = Mta::start().await;
     let stored = Stored::Inline(b"Subject: x\r\n\r\nno end".to_vec());
-    let handed = relay(&mta).hand(None, &address("bo@x.test"), &stored, async || true).await;
+    let handed = relay(&mta).hand(None, &address("bo@x.test"), &stored, async { true }).await;
     assert!(matches!(handed, Handed::Taken(_)), "{handed:?}");
     let received = mta.wait(1).await;
     assert_eq!(
@@ -255,7 +255,7 @@ async fn nothing_is_sent_once_the_lease_is_gone() {
     let relay = relay(&mta);
     let (from, to) = (address("a@b.test"), address("bo@x.test"));
     let stored = Stored::Inline(LETTER.to_vec());
-    assert_eq!(relay.hand(Some(&from), &to, &stored, async || false).await, Handed::Withheld);
+    assert_eq!(relay.hand(Some(&from), &to, &stored, async { false }).await, Handed::Withheld);
     assert!(mta.received().is_empty());
     assert!(!mta.commands().iter().any(|line| line == "DATA"));
     assert!(matches!(hand(&relay, LETTER).await, Handed::Taken(_)));

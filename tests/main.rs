@@ -7,6 +7,7 @@
 #[macro_use]
 mod support;
 
+mod delivery;
 mod floors;
 mod schema;
 mod statements;

@@ -451,6 +451,28 @@ impl Store {
         self.write(async move |tx| tx.all(statement.clone()).await).await
     }
 
+    /// When the next delivery of a lane is due, in milliseconds; none when nothing is open.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn next_due(&self, lane: Lane) -> Result<Option<i64>> {
+        // Walks from destination to destination, as claiming does, so that a long queue costs nothing.
+        let row: (Option<i64>,) = self
+            .one(
+                sql("with recursive place (destination) as (\
+                     select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+                     union all \
+                     select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+                             and d.destination > place.destination) from place where place.destination is not null) \
+                     select min((select min(o.due_at) from delivery o where o.settled_at is null and o.lane = $1 \
+                                 and o.destination = place.destination and o.held_at is null)) \
+                     from place where place.destination is not null")
+                .bind(lane as i64),
+            )
+            .await?;
+        Ok(row.0)
+    }
+
     /// Prolongs a lease on everything that is still held under it; how many that is.
     ///
     /// # Errors
@@ -522,9 +544,9 @@ impl Store {
         now: i64,
     ) -> Result<()> {
         self.write(async move |tx| {
-            let settled = leased.settled(outcome.as_str(), outcome.reason(), now);
-            let tried = attempt.iter().map(|attempt| leased.tried(attempt, None, now));
-            tx.batch([settled].into_iter().chain(tried)).await.map(drop)
+            let mut batch = vec![leased.settled(outcome.as_str(), outcome.reason(), now)];
+            batch.extend(attempt.iter().map(|attempt| leased.tried(attempt, None, now)));
+            tx.batch(batch).await.map(drop)
         })
         .await
     }
@@ -565,7 +587,10 @@ impl Store {
                             and settled_at is null");
             let keep =
                 keep.bind(blob.digest).bind(leased.account_id).bind(leased.id).bind(leased.lease).expect(1);
-            tx.batch([blob.insert(now), keep].into_iter().chain(with.iter().cloned())).await.map(drop)
+            // Collected first: a borrowed iterator held over an await keeps callers' futures from being `Send`.
+            let mut batch = vec![blob.insert(now), keep];
+            batch.extend(with.iter().cloned());
+            tx.batch(batch).await.map(drop)
         })
         .await
     }

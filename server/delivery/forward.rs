@@ -1,0 +1,192 @@
+//! Forwarding: enqueues the notices of what arrives, and brings them to their outside addresses.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Inner;
+use super::millis;
+use super::notice::{Extent, Notice, may_be_told};
+use super::pump::{Batch, next_attempt};
+use super::relay::{Handed, Reply};
+use super::work::attempt;
+use crate::mail::address::Address;
+use crate::mail::id::Ids;
+use crate::mail::message::Content;
+use crate::store::account::{ReplyAddress, Resolved, Secret};
+use crate::store::blob::Digest;
+use crate::store::delivery::{Lane, Leased, NewDelivery, Outcome};
+use crate::store::email::{EmailRow, NewEmail};
+use crate::store::forwarding::{ForwardingRow, put_reply_address};
+use crate::store::{Error, Result, Store};
+
+/// What a notice may be at most: a text, and the attachments it carries in base64.
+const LIMIT: u64 = 24 << 20;
+
+/// The notices that tell an account's verified outside addresses of an email. `told` is awaited only when there
+/// are any.
+pub(super) async fn notices(
+    store: &Store,
+    ids: &Ids,
+    email: &NewEmail,
+    now: i64,
+    told: impl Future<Output = Result<bool>> + Send,
+) -> Result<Vec<NewDelivery>> {
+    let forwardings = store.verified_forwardings(&[email.account_id]).await?;
+    if forwardings.is_empty() || !told.await? {
+        return Ok(Vec::new());
+    }
+    let mut notices = Vec::new();
+    for forwarding in forwardings {
+        let Ok(address) = forwarding.address.parse::<Address>() else { continue };
+        // What is one of ours would come back here, again and again.
+        if store.resolve(&address).await? != Resolved::Outside {
+            continue;
+        }
+        notices.push(NewDelivery {
+            account_id: email.account_id,
+            id: ids.id(now),
+            kind: "notice",
+            lane: Lane::Outside,
+            destination: address.domain().to_owned(),
+            recipient: forwarding.address,
+            submission_id: None,
+            email_id: Some(email.id),
+            subject_id: Some(forwarding.id),
+            digest: None,
+            due_at: now,
+            created_at: now,
+        });
+    }
+    Ok(notices)
+}
+
+impl Inner {
+    /// The notices of an email that is about to be filed; `own` is a bounce of ours, which may be told of although
+    /// a machine wrote it.
+    pub(super) async fn notices_of(&self, email: &NewEmail, own: bool) -> Result<Vec<NewDelivery>> {
+        let context = &self.context;
+        let told = async {
+            Ok(own || may_be_told(&context.store.content(&email.head.digest).await?, &context.domain))
+        };
+        notices(&context.store, &context.ids, email, self.now(), told).await
+    }
+
+    /// Works on a delivery of kind `notice`.
+    pub(super) async fn notice(self: &Arc<Self>, batch: &Batch, leased: Leased) -> Result<()> {
+        if self.crashed(&leased).await? {
+            return self.end_notice(leased, failed("poison"), None).await;
+        }
+        let forwarding = match leased.subject_id {
+            Some(id) => self.context.store.forwarding(leased.account_id, id).await?,
+            None => None,
+        };
+        let Some(forwarding) = forwarding else {
+            return self.end_notice(leased, Outcome::Canceled, None).await;
+        };
+        let Ok(to) = leased.recipient.parse::<Address>() else {
+            return self.end_notice(leased, failed("bad_address"), None).await;
+        };
+        let (digest, content) = match &leased.digest {
+            Some(digest) => {
+                let digest: Digest =
+                    digest.as_slice().try_into().map_err(|_| Error::Unusable("a damaged digest".into()))?;
+                (digest, self.context.store.content(&digest).await?)
+            }
+            None => match self.render(&leased, &forwarding, &to).await? {
+                Some(rendered) => rendered,
+                None => return self.end_notice(leased, Outcome::Canceled, None).await,
+            },
+        };
+        // The secret address is where its bounces go, too; the question whether an address wants this has none.
+        let from = content.reply_to.first().and_then(|reply| reply.address.parse::<Address>().ok());
+        let stored = self.stored(&digest).await?;
+        match self.hand(batch, &leased, from.as_ref(), &to, &stored).await {
+            Handed::Taken(reply) => self.end_notice(leased, Outcome::Relayed, Some(reply)).await,
+            Handed::Deferred(reply) => self.put_off_notice(leased, reply).await,
+            Handed::Refused(reply) => self.end_notice(leased, failed("refused"), Some(reply)).await,
+            Handed::Unfit(reply) => {
+                self.end_notice(leased, failed("not_supported_by_relay"), Some(reply)).await
+            }
+            Handed::Withheld => self.withheld(leased).await,
+        }
+    }
+
+    /// Renders a notice and keeps it; none when the message is gone.
+    async fn render(
+        self: &Arc<Self>,
+        leased: &Leased,
+        forwarding: &ForwardingRow,
+        to: &Address,
+    ) -> Result<Option<(Digest, Content)>> {
+        let store = &self.context.store;
+        let Some(email_id) = leased.email_id else { return Ok(None) };
+        let Some(email) = store.email(leased.account_id, email_id).await? else { return Ok(None) };
+        let digest = email.digest()?;
+        let (content, stored) = (store.content(&digest).await?, self.stored(&digest).await?);
+        let secret = Secret::new(self.context.ids.reply_token());
+        let reply_to: Address = secret
+            .address(&self.context.domain)
+            .parse()
+            .map_err(|_| Error::Unusable("mail.domain is not a domain".into()))?;
+        let stands_for = ReplyAddress {
+            account_id: email.account_id,
+            email_id,
+            thread_id: email.thread_id,
+            notified: forwarding.address.clone(),
+        };
+        let (extent, now, worker) = (Extent::of(&forwarding.content), self.now(), self.clone());
+        let (delivery, to) = (leased.id, to.clone());
+        let written = tokio::task::spawn_blocking(move || -> io::Result<_> {
+            let notice = Notice {
+                account: email.account_id,
+                delivery,
+                thread: email.thread_id,
+                asks: asks(&email),
+                content: &content,
+                stored: &stored,
+                extent,
+                to: &to,
+                reply_to: &reply_to,
+                domain: &worker.context.domain,
+                public_url: worker.settings.public_url.trim_end_matches('/'),
+                now,
+            };
+            let mut spool = worker.context.store.spool(LIMIT);
+            let content = notice.render(&mut spool)?;
+            Ok((spool.finish()?.summarised(&content), content))
+        });
+        let (blob, content) = written.await.map_err(|_| Error::Broken)??;
+        let digest = blob.digest;
+        let kept = put_reply_address(&secret, &stands_for, now);
+        store.rendered(leased.clone(), blob, vec![kept], now).await?;
+        Ok(Some((digest, content)))
+    }
+
+    async fn put_off_notice(&self, leased: Leased, reply: Reply) -> Result<()> {
+        let now = self.now();
+        let last = leased.created_at.saturating_add(millis(self.settings.retry.give_up_after));
+        if now >= last {
+            let outcome = Outcome::Failed { class: "expired", code: "gave_up".into() };
+            return self.end_notice(leased, outcome, Some(reply)).await;
+        }
+        let due = next_attempt(self, leased.attempts, now, last);
+        let attempt = attempt(&reply);
+        self.record(|now| self.context.store.defer(leased.clone(), attempt.clone(), due, now)).await
+    }
+
+    /// Ends a notice. Nobody is told when it failed: whoever owns it sees its message here.
+    async fn end_notice(&self, leased: Leased, outcome: Outcome, reply: Option<Reply>) -> Result<()> {
+        let attempt = reply.as_ref().map(attempt);
+        self.record(|now| self.context.store.finish(leased.clone(), outcome.clone(), attempt.clone(), now))
+            .await
+    }
+}
+
+fn failed(code: &str) -> Outcome {
+    Outcome::Failed { class: "permanent", code: code.to_owned() }
+}
+
+/// Whether the account was asked something by an email.
+fn asks(email: &EmailRow) -> bool {
+    email.promise_id.is_some() && !email.outgoing
+}

@@ -1,0 +1,168 @@
+//! The delivery worker: takes what is owed from the one queue and does it, each delivery by itself.
+//!
+//! Whatever is claimed is leased, and the lease is prolonged while the work lasts; a worker that dies loses it,
+//! and another goes on. What cannot be done now is tried again later, what cannot be done at all comes back to its
+//! sender as a bounce.
+
+mod bounce;
+pub mod deposit;
+mod forward;
+mod local;
+pub mod next_hop;
+pub mod notice;
+mod pump;
+pub mod relay;
+mod reply;
+mod route;
+mod wire;
+mod work;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::mail::retry::Schedule;
+use crate::store::delivery::Lane;
+use crate::submission::Context;
+use next_hop::NextHop;
+use relay::{Relay, TimeOuts};
+
+/// How the worker works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The relay for mail to the outside; without one it waits.
+    pub relay: Option<NextHop>,
+    /// Where the web inbox is, for the links in notices.
+    pub public_url: String,
+    /// When a failed attempt is tried again, and when to give up.
+    pub retry: Schedule,
+    /// Deliveries worked on at once in each lane: into mailboxes here, and to the outside.
+    pub at_once: usize,
+    /// Deliveries to one outside domain worked on at once.
+    pub per_destination: usize,
+    /// How long a lease lasts unless it is prolonged: after that long, the work of a worker that died is taken over.
+    pub lease: Duration,
+    /// How long to wait at most before looking at the queue again, whatever the bell says.
+    pub poll: Duration,
+    /// How long to wait for what is being worked on when stopping.
+    pub drain: Duration,
+    /// How long each phase of a transaction with the relay may take.
+    pub time_outs: TimeOuts,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            relay: None,
+            public_url: "http://127.0.0.1:8080".into(),
+            retry: Schedule {
+                first: seconds(60),
+                max: seconds(4 * 3600),
+                give_up_after: seconds(5 * 24 * 3600),
+            },
+            at_once: 64,
+            per_destination: 8,
+            lease: seconds(45),
+            poll: seconds(15),
+            drain: seconds(20),
+            time_outs: TimeOuts::default(),
+        }
+    }
+}
+
+/// The worker; clones share its work.
+#[derive(Clone)]
+pub struct Worker(Arc<Inner>);
+
+struct Inner {
+    context: Context,
+    settings: Settings,
+    relay: Option<Relay>,
+    stopping: CancellationToken,
+}
+
+/// The lease that everything claimed at once shares, prolonged while any of it is worked on.
+struct Lease {
+    id: Uuid,
+    /// When it ends, in milliseconds.
+    until: AtomicI64,
+    /// Told when nobody works under it any more.
+    over: Arc<Notify>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.over.notify_one();
+    }
+}
+
+impl Worker {
+    /// A worker on this store.
+    #[must_use]
+    pub fn new(context: Context, settings: Settings) -> Self {
+        let relay =
+            settings.relay.clone().map(|hop| Relay::new(hop, context.domain.to_string(), settings.time_outs));
+        Self(Arc::new(Inner { context, settings, relay, stopping: CancellationToken::new() }))
+    }
+
+    /// Works on everything that is due now, and returns how many deliveries that were. What it makes due in turn
+    /// is left for the next step.
+    ///
+    /// # Errors
+    /// The database's: then nothing was claimed in one lane.
+    pub async fn step(&self) -> crate::store::Result<usize> {
+        let mut worked = 0;
+        for lane in [Lane::Here, Lane::Outside] {
+            worked += self.0.clone().sweep(lane).await?;
+        }
+        Ok(worked)
+    }
+
+    /// Works until `shutdown`; then finishes what is being worked on, within bounds, and gives back the rest.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let inner = self.0;
+        tokio::join!(inner.clone().pump(Lane::Here), inner.clone().pump(Lane::Outside), async {
+            shutdown.cancelled().await;
+            inner.stopping.cancel();
+        });
+        if let Some(relay) = &inner.relay {
+            relay.close().await;
+        }
+    }
+}
+
+impl Inner {
+    fn now(&self) -> i64 {
+        self.context.clock.now_ms()
+    }
+
+    fn lease_ends(&self, now: i64) -> i64 {
+        now.saturating_add(millis(self.settings.lease))
+    }
+
+    /// Keeps a lease alive until nobody works under it any more.
+    async fn keep_alive(self: Arc<Self>, lease: std::sync::Weak<Lease>, id: Uuid, over: Arc<Notify>) {
+        loop {
+            tokio::select! {
+                () = over.notified() => return,
+                () = tokio::time::sleep(self.settings.lease / 4) => {}
+            }
+            let until = self.lease_ends(self.now());
+            let renewed = self.context.store.renew(id, until).await;
+            let Some(lease) = lease.upgrade() else { return };
+            match renewed {
+                Ok(_) => lease.until.store(until, Ordering::SeqCst),
+                Err(error) => tracing::warn!(%error, "a lease could not be prolonged"),
+            }
+        }
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,279 @@
+//! One delivery: what is to be done, and what comes of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::pump::{Batch, next_attempt};
+use super::relay::{Handed, Reply, one_line};
+use super::route::{Route, route};
+use super::{Inner, millis};
+use crate::mail::address::Address;
+use crate::mail::status::Status;
+use crate::store::blob::{Digest, Stored};
+use crate::store::delivery::{Attempt, Filed, Finish, Leased, Outcome};
+use crate::store::submission::SubmissionRow;
+use crate::store::{Error, Result};
+
+/// Attempts that ended without an outcome (a crash, a panic) after which a delivery is given up.
+const CRASHES: i64 = 10;
+/// The gaps between attempts to record an outcome.
+const RECORD: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Why a message could not be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) class: &'static str,
+    pub(super) code: &'static str,
+    pub(super) status: Status,
+    pub(super) reply: Reply,
+    /// Whether the destination was asked.
+    pub(super) tried: bool,
+}
+
+impl Failure {
+    fn here(class: &'static str, code: &'static str, status: Status, text: &str) -> Self {
+        let reply = Reply { status: Some(status), ..Reply::local(text) };
+        Self { class, code, status, reply, tried: false }
+    }
+}
+
+impl Inner {
+    /// Works on one delivery. What fails for a reason of our own is left to its lease: it ends, and the attempt
+    /// counts.
+    pub(super) async fn work(self: Arc<Self>, batch: Arc<Batch>, leased: Leased) {
+        if self.stopping.is_cancelled() {
+            let now = self.now();
+            let _ = self.context.store.give_back(leased, now).await;
+            return;
+        }
+        let (id, account) = (leased.id, leased.account_id);
+        let done = match leased.kind.as_str() {
+            "mail" => self.mail(&batch, leased).await,
+            "notice" => self.notice(&batch, leased).await,
+            "timer" => self.timer(leased).await,
+            kind => {
+                let code = format!("unknown kind {}", one_line(kind));
+                self.record(|now| {
+                    let outcome = Outcome::Failed { class: "permanent", code: code.clone() };
+                    self.context.store.finish(leased.clone(), outcome, None, now)
+                })
+                .await
+            }
+        };
+        match done {
+            Ok(()) => {}
+            Err(Error::Conflict) => {
+                tracing::info!(delivery = %id, %account, "somebody else has this delivery now")
+            }
+            Err(error) => {
+                tracing::error!(%error, delivery = %id, %account, "a delivery could not be worked on")
+            }
+        }
+    }
+
+    async fn mail(self: &Arc<Self>, batch: &Batch, leased: Leased) -> Result<()> {
+        let Some(submission) = batch.submission(&leased) else {
+            return Err(Error::Unusable("its submission is missing".into()));
+        };
+        if self.crashed(&leased).await? {
+            let text = "working on this message failed again and again";
+            let failure = Failure::here("permanent", "poison", Status::new(5, 3, 0), text);
+            return self.fail(&leased, &submission, failure).await;
+        }
+        if submission.expires_at.is_some_and(|at| at <= self.now()) {
+            let text = "it was not delivered by the time its sender had set";
+            let failure = Failure::here("expired", "expired", Status::new(5, 4, 7), text);
+            return self.fail(&leased, &submission, failure).await;
+        }
+        let Ok(to) = leased.recipient.parse::<Address>() else {
+            let failure = Failure::here(
+                "rejected_locally",
+                "bad_address",
+                Status::new(5, 1, 3),
+                "this is not an address that mail can be sent to",
+            );
+            return self.fail(&leased, &submission, failure).await;
+        };
+        match route(&self.context.store, &to, self.relay.is_some()).await? {
+            Route::Local(account) => self.deliver(&leased, &submission, account).await,
+            Route::Unknown => {
+                let text = "nobody here has this address";
+                let failure = Failure::here("permanent", "unknown_recipient", Status::new(5, 1, 1), text);
+                self.fail(&leased, &submission, failure).await
+            }
+            Route::NoRelay => {
+                let reply = Reply {
+                    status: Some(Status::new(4, 4, 4)),
+                    ..Reply::local("the address is outside, and this server has no relay (relay.url)")
+                };
+                self.put_off(&leased, &submission, reply).await
+            }
+            Route::Relay => {
+                let from = submission.mail_from.parse::<Address>().ok();
+                let stored = self.stored(&submission.digest()?).await?;
+                match self.hand(batch, &leased, from.as_ref(), &to, &stored).await {
+                    Handed::Taken(reply) => {
+                        self.finish_mail(&leased, Outcome::Relayed, Some(attempt(&reply)), None).await
+                    }
+                    Handed::Deferred(reply) => self.put_off(&leased, &submission, reply).await,
+                    Handed::Refused(reply) => {
+                        let status = reply.status.unwrap_or(Status::new(5, 0, 0));
+                        let failure =
+                            Failure { class: "permanent", code: "refused", status, reply, tried: true };
+                        self.fail(&leased, &submission, failure).await
+                    }
+                    Handed::Unfit(reply) => {
+                        let status = reply.status.unwrap_or(Status::new(5, 6, 0));
+                        let (class, code) = ("rejected_locally", "not_supported_by_relay");
+                        let failure = Failure { class, code, status, reply, tried: true };
+                        self.fail(&leased, &submission, failure).await
+                    }
+                    Handed::Withheld => self.withheld(leased).await,
+                }
+            }
+        }
+    }
+
+    /// Hands a message to the relay, as long as the lease is ours.
+    pub(super) async fn hand(
+        &self,
+        batch: &Batch,
+        leased: &Leased,
+        from: Option<&Address>,
+        to: &Address,
+        stored: &Stored,
+    ) -> Handed {
+        let Some(relay) = &self.relay else {
+            return Handed::Deferred(Reply::local("this server has no relay (relay.url)"));
+        };
+        relay.hand(from, to, stored, self.ours(batch, leased)).await
+    }
+
+    /// Whether the lease is still ours, asked before every effect outside: whoever was frozen finds out here.
+    async fn ours(&self, batch: &Batch, leased: &Leased) -> bool {
+        if self.stopping.is_cancelled() {
+            return false;
+        }
+        let now = self.now();
+        if batch.lease.until.load(Ordering::SeqCst).saturating_sub(millis(self.settings.lease) / 4) <= now {
+            let until = self.lease_ends(now);
+            if self.context.store.renew(batch.lease.id, until).await.is_err() {
+                return false;
+            }
+            batch.lease.until.store(until, Ordering::SeqCst);
+        }
+        self.context.store.still_leased(leased).await.unwrap_or(false)
+    }
+
+    /// Nothing was handed over: the lease is lost, or the worker stops.
+    pub(super) async fn withheld(&self, leased: Leased) -> Result<()> {
+        let now = self.now();
+        self.context.store.give_back(leased, now).await
+    }
+
+    /// Whether the work on this delivery has ended without an outcome too often.
+    pub(super) async fn crashed(&self, leased: &Leased) -> Result<bool> {
+        if leased.attempts <= CRASHES {
+            return Ok(false);
+        }
+        let known = self.context.store.attempts(leased.account_id, &[leased.id]).await?;
+        Ok(leased.attempts - 1 - known.len() as i64 >= CRASHES)
+    }
+
+    /// The bytes of a message that must be there.
+    pub(super) async fn stored(&self, digest: &Digest) -> Result<Stored> {
+        let stored = self.context.store.blob(digest).await?;
+        stored.ok_or_else(|| Error::Unusable("the bytes of a message are missing".into()))
+    }
+
+    /// Tries again later, or gives up when that would be too late.
+    async fn put_off(
+        self: &Arc<Self>,
+        leased: &Leased,
+        submission: &SubmissionRow,
+        reply: Reply,
+    ) -> Result<()> {
+        let now = self.now();
+        let since =
+            leased.created_at.max(submission.send_at.unwrap_or(0)).max(submission.undo_until.unwrap_or(0));
+        let last = since.saturating_add(millis(self.settings.retry.give_up_after));
+        if now >= last {
+            let status = Status::new(5, 4, 7);
+            let failure = Failure { class: "expired", code: "gave_up", status, reply, tried: true };
+            return self.fail(leased, submission, failure).await;
+        }
+        let last = submission.expires_at.map_or(last, |at| at.min(last));
+        let due = next_attempt(self, leased.attempts, now, last);
+        let attempt = attempt(&reply);
+        self.record(|now| self.context.store.defer(leased.clone(), attempt.clone(), due, now)).await
+    }
+
+    /// Gives up, and tells the sender in the same unit.
+    async fn fail(
+        self: &Arc<Self>,
+        leased: &Leased,
+        submission: &SubmissionRow,
+        failure: Failure,
+    ) -> Result<()> {
+        let bounce = match self.bounce(leased, submission, &failure).await {
+            Ok(bounce) => bounce,
+            // A bounce that cannot be written must not keep the delivery open for ever.
+            Err(error) if failure.code == "poison" => {
+                tracing::error!(%error, delivery = %leased.id, "its sender cannot be told");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let outcome = Outcome::Failed { class: failure.class, code: failure.code.to_owned() };
+        self.finish_mail(leased, outcome, Some(attempt(&failure.reply)), bounce).await
+    }
+
+    /// Ends a delivery of kind `mail`.
+    pub(super) async fn finish_mail(
+        &self,
+        leased: &Leased,
+        outcome: Outcome,
+        attempt: Option<Attempt>,
+        filed: Option<Filed>,
+    ) -> Result<()> {
+        let finish = Finish { leased: leased.clone(), outcome, attempt, filed };
+        self.record(|now| self.context.store.finish_mail(finish.clone(), now)).await
+    }
+
+    /// Records an outcome, again and again while the store is in trouble: until then the effect might be repeated.
+    pub(super) async fn record<F: Future<Output = Result<()>>>(
+        &self,
+        write: impl Fn(i64) -> F,
+    ) -> Result<()> {
+        let mut wait = RECORD.0;
+        loop {
+            match write(self.now()).await {
+                Err(error @ (Error::Busy | Error::Database(_) | Error::Io(_))) => {
+                    if self.stopping.is_cancelled() && wait >= RECORD.1 {
+                        return Err(error);
+                    }
+                    tracing::warn!(%error, "an outcome could not be recorded; trying again in {wait:?}");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(RECORD.1);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// A deadline has come.
+    async fn timer(&self, leased: Leased) -> Result<()> {
+        self.record(|now| self.context.store.expire(leased.clone(), now)).await
+    }
+}
+
+/// What an attempt's row keeps of a reply.
+pub(super) fn attempt(reply: &Reply) -> Attempt {
+    Attempt {
+        remote: reply.remote.clone(),
+        code: reply.code.map(i64::from),
+        enhanced_code: reply.status.map(|status| status.to_string()),
+        diagnostic: (!reply.text.is_empty()).then(|| reply.text.clone()),
+    }
+}

@@ -1,0 +1,3 @@
+//! The delivery worker, against real stores and a scripted peer.
+
+mod relay;

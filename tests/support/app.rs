@@ -1,14 +1,22 @@
 //! Restante in this process: a real store, a clock moved by hand, ids that repeat from run to run.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use chrono::TimeDelta;
+use restante::delivery::relay::TimeOuts;
+use restante::delivery::{Settings, Worker};
 use restante::mail::address::Address;
 use restante::mail::clock::{self, Clock};
 use restante::mail::id::{self, Ids};
 use restante::store::Store;
-use restante::store::account::{Kind, NewAccount};
+use restante::store::account::{Account, Kind, NewAccount};
 use restante::store::token::NewToken;
+use restante::submission::{Accepted, Context, Request, submit};
 use uuid::Uuid;
 
+use super::mta::Mta;
 use super::{Database, Engine};
 
 /// The domain of every account here.
@@ -23,20 +31,119 @@ pub(crate) struct Person {
     pub(crate) token: String,
 }
 
-/// The app; dropping it takes its database away.
+/// The app; dropping it takes its database away. Where the worker was stepped, nothing may be left owed then, unless
+/// the test says so by [`App::leave_open`].
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
+    /// What submitting and depositing take.
+    pub(crate) context: Context,
+    pub(crate) worker: Worker,
     pub(crate) database: Database,
+    must_settle: AtomicBool,
+}
+
+/// The worker as the tests have it: first retry after a minute, an hour at most, a day in all; phases of SMTP are short.
+fn worker_settings(mta: Option<&Mta>) -> Settings {
+    let mut settings = Settings {
+        relay: mta.map(|mta| mta.url().parse().unwrap()),
+        public_url: "https://mail.example.org".into(),
+        time_outs: TimeOuts {
+            connect: Duration::from_secs(2),
+            command: Duration::from_secs(2),
+            content: Duration::from_secs(2),
+        },
+        ..Settings::default()
+    };
+    settings.retry.first = Duration::from_secs(60);
+    settings.retry.max = Duration::from_secs(3600);
+    settings.retry.give_up_after = Duration::from_secs(24 * 3600);
+    settings
 }
 
 impl App {
-    /// Starts one on an empty database, on 2026-11-23 at 10:00 UTC.
+    /// Starts one on an empty database, on 2026-11-23 at 10:00 UTC, without a relay.
     pub(crate) async fn start(engine: Engine) -> Self {
+        Self::with(engine, worker_settings(None)).await
+    }
+
+    /// Starts one whose relay is the scripted peer.
+    pub(crate) async fn with_relay(engine: Engine, mta: &Mta) -> Self {
+        Self::with(engine, worker_settings(Some(mta))).await
+    }
+
+    /// Starts one with a worker of these settings.
+    pub(crate) async fn with(engine: Engine, settings: Settings) -> Self {
         let database = Database::new(engine).await;
-        let clock = Clock::manual(clock::at(1_795_428_000_000));
-        Self { store: database.store().await, clock, ids: Ids::seeded(1), database }
+        let (store, clock, ids) =
+            (database.store().await, Clock::manual(clock::at(1_795_428_000_000)), Ids::seeded(1));
+        let context = Context {
+            store: store.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            settings: Arc::default(),
+            domain: DOMAIN.into(),
+            relays: settings.relay.is_some(),
+        };
+        let worker = Worker::new(context.clone(), settings);
+        Self { store, clock, ids, context, worker, database, must_settle: AtomicBool::new(false) }
+    }
+
+    /// A second worker on the same database, as another node has one, with its own ids.
+    pub(crate) fn another_worker(&self, settings: Settings) -> Worker {
+        Worker::new(Context { ids: Ids::seeded(2), ..self.context.clone() }, settings)
+    }
+
+    /// The settings of [`App::with_relay`], to change for [`App::with`].
+    pub(crate) fn settings(mta: Option<&Mta>) -> Settings {
+        worker_settings(mta)
+    }
+
+    /// Lets the worker do what is due now, once; how many deliveries that were.
+    pub(crate) async fn step(&self) -> usize {
+        self.must_settle.store(true, Ordering::SeqCst);
+        super::within("a step of the worker", self.worker.step()).await.unwrap()
+    }
+
+    /// Steps the worker until nothing is due now; how many deliveries that were.
+    pub(crate) async fn settle(&self) -> usize {
+        let (mut all, mut rounds) = (0, 0);
+        loop {
+            let worked = self.step().await;
+            if worked == 0 {
+                return all;
+            }
+            all += worked;
+            rounds += 1;
+            assert!(rounds < 1000, "the queue does not settle: {all} deliveries worked on");
+        }
+    }
+
+    /// What is still owed when the test ends is meant to be.
+    pub(crate) fn leave_open(&self) {
+        self.must_settle.store(false, Ordering::SeqCst);
+    }
+
+    /// The account behind a person.
+    pub(crate) async fn account_of(&self, person: &Person) -> Account {
+        self.store.account(person.id).await.unwrap().unwrap()
+    }
+
+    /// Sends a plain message, as the doors do.
+    pub(crate) async fn send(&self, from: &Person, to: &[&str], subject: &str, text: &str) -> Accepted {
+        let request = Request {
+            to: to.iter().map(|to| to.parse().unwrap()).collect(),
+            subject: subject.to_owned(),
+            text: Some(text.to_owned()),
+            ..Request::default()
+        };
+        self.submit(from, request).await
+    }
+
+    /// Submits, as the doors do.
+    pub(crate) async fn submit(&self, from: &Person, request: Request) -> Accepted {
+        submit(&self.context, &self.account_of(from).await, request, None).await.unwrap()
     }
 
     /// The time now, in milliseconds.
@@ -61,20 +168,20 @@ impl App {
 
     /// Makes a person's account `name@example.org`, with a token.
     pub(crate) async fn person(&self, name: &str) -> Person {
-        self.account(name, Kind::Person, false).await
+        self.new_account(name, Kind::Person, false).await
     }
 
     /// Makes a service's account `name@example.org`, with a token.
     pub(crate) async fn service(&self, name: &str) -> Person {
-        self.account(name, Kind::Service, false).await
+        self.new_account(name, Kind::Service, false).await
     }
 
     /// Makes an administrator's account `name@example.org`, with a token.
     pub(crate) async fn administrator(&self, name: &str) -> Person {
-        self.account(name, Kind::Person, true).await
+        self.new_account(name, Kind::Person, true).await
     }
 
-    async fn account(&self, name: &str, kind: Kind, admin: bool) -> Person {
+    async fn new_account(&self, name: &str, kind: Kind, admin: bool) -> Person {
         let address: Address = format!("{}@{DOMAIN}", name.to_lowercase()).parse().unwrap();
         let shown = address.to_string();
         let id = self.id();
@@ -106,9 +213,42 @@ impl App {
         self.store.create_token(new, self.now()).await.unwrap();
         token
     }
+}
 
-    /// A digest of some text, for rows that need one.
-    pub(crate) fn digest(text: &str) -> [u8; 32] {
-        id::digest(&[text.as_bytes()])
+impl Drop for App {
+    fn drop(&mut self) {
+        if std::thread::panicking() || !self.must_settle.load(Ordering::SeqCst) {
+            return;
+        }
+        let open = self.database.look(
+            "select kind || ' to ' || recipient || ', attempts: ' || attempts from delivery \
+             where settled_at is null and kind <> 'timer'",
+        );
+        assert!(
+            open.is_empty(),
+            "still owed when the test ended (App::leave_open if that is meant): {open:#?}"
+        );
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use restante::store::email::Filter;
+
+    use super::super::mta::{Stage, reply};
+    use super::*;
+
+    both!(a_message_is_delivered_here_and_relayed, |engine| async move {
+        let mta = Mta::start().await;
+        mta.script(Stage::Body, [reply("451 4.3.0 later")]);
+        let app = App::with_relay(engine, &mta).await;
+        let (ana, bo) = (app.person("Ana").await, app.person("Bo").await);
+        app.send(&ana, &[&bo.address, "cy@outside.test"], "Hello", "Both of you.").await;
+        assert_eq!(app.settle().await, 2);
+        assert_eq!(app.store.emails(bo.id, &Filter::default(), None, 10).await.unwrap().len(), 1);
+        assert_eq!(mta.received().len(), 0);
+        app.minutes(2);
+        assert_eq!(app.settle().await, 1);
+        assert_eq!(mta.wait(1).await[0].header("subject"), "Hello");
+    });
 }

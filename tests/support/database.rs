@@ -3,6 +3,7 @@
 use restante::mail::id;
 use restante::store::{self, Store, schema};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -69,6 +70,24 @@ impl Database {
     /// A directory that goes away with the database.
     pub(crate) fn dir(&self) -> &std::path::Path {
         self.dir.path()
+    }
+
+    /// Reads texts from it, apart from whatever runs, wherever that is (also where something is dropped).
+    pub(crate) fn look(&self, query: &'static str) -> Vec<String> {
+        let (name, file) = (self.name.clone(), self.dir.path().join("data/restante.db"));
+        apart(async move {
+            match name {
+                Some(name) => {
+                    let mut connection = connect(&name).await;
+                    sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap()
+                }
+                None => {
+                    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+                    let mut connection = options.connect().await.unwrap();
+                    sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap()
+                }
+            }
+        })
     }
 
     /// Opens it.
@@ -149,14 +168,18 @@ impl Drop for Database {
             eprintln!("the database {name} is left for a look");
             return;
         }
-        // A thread of its own, because a runtime may be running on this one.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut admin = connect("postgres").await;
-                execute(&mut admin, format!("drop database if exists {name} with (force)")).await;
-            });
+        apart(async move {
+            let mut admin = connect("postgres").await;
+            execute(&mut admin, format!("drop database if exists {name} with (force)")).await;
         });
-        dropping.join().unwrap();
     }
+}
+
+/// Runs a future on a thread of its own, because a runtime may be running on this one.
+fn apart<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(future)
+    });
+    thread.join().unwrap()
 }

@@ -1,10 +1,11 @@
 //! What the tests stand on: databases, a running app, its clients, and the peers it talks to.
 #![allow(dead_code, unused_macros, reason = "each room's tests take from it what they need")]
 
-pub(crate) mod app;
-pub(crate) mod client;
 #[macro_use]
 pub(crate) mod database;
+
+pub(crate) mod app;
+pub(crate) mod client;
 pub(crate) mod dir;
 pub(crate) mod mail;
 pub(crate) mod mta;

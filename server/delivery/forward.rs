@@ -5,22 +5,26 @@ use std::sync::Arc;
 
 use super::Inner;
 use super::millis;
-use super::notice::{Extent, Notice, may_be_told};
+use super::notice::{Confirmation, Extent, Notice, may_be_told};
 use super::pump::{Batch, next_attempt};
 use super::relay::{Handed, Reply};
 use super::work::attempt;
 use crate::mail::address::Address;
-use crate::mail::id::Ids;
+use crate::mail::id::{Ids, digest, hex};
 use crate::mail::message::Content;
-use crate::store::account::{ReplyAddress, Resolved, Secret};
+use crate::store::account::{Account, ReplyAddress, Resolved, Secret};
 use crate::store::blob::Digest;
 use crate::store::delivery::{Lane, Leased, NewDelivery, Outcome};
 use crate::store::email::{EmailRow, NewEmail};
-use crate::store::forwarding::{ForwardingRow, put_reply_address};
+use crate::store::forwarding::{ForwardingRow, Verification, put_reply_address};
 use crate::store::{Error, Result, Store};
+use crate::submission::Context;
+use uuid::Uuid;
 
 /// What a notice may be at most: a text, and the attachments it carries in base64.
 const LIMIT: u64 = 24 << 20;
+/// How long a confirmation link works, in milliseconds.
+const CONFIRM_WITHIN: i64 = 3 * 24 * 3600 * 1000;
 
 /// The notices that tell an account's verified outside addresses of an email. `told` is awaited only when there
 /// are any.
@@ -58,6 +62,59 @@ pub(super) async fn notices(
         });
     }
     Ok(notices)
+}
+
+/// What a confirmation link's token is kept as.
+#[must_use]
+pub fn confirm_digest(token: &str) -> Digest {
+    digest(&[b"confirm", token.as_bytes()])
+}
+
+/// The mail that asks an outside address whether it wants to be told of an account's mail, rendered now: the token
+/// of its link is nowhere else.
+///
+/// # Errors
+/// The disk's; [`Error::Conflict`]: the address is one of ours.
+pub async fn verification(
+    context: &Context,
+    public_url: &str,
+    account: &Account,
+    forwarding: Uuid,
+    to: &Address,
+) -> Result<Verification> {
+    if context.store.resolve(to).await? != Resolved::Outside {
+        return Err(Error::Conflict);
+    }
+    let (now, token) = (context.clock.now_ms(), hex(&context.ids.secret()));
+    let id = context.ids.id(now);
+    let mut spool = context.store.spool(LIMIT);
+    let asked = Confirmation {
+        delivery: id,
+        to,
+        account: &account.address,
+        token: &token,
+        domain: &context.domain,
+        public_url: public_url.trim_end_matches('/'),
+        now,
+    };
+    // Small enough to be written here.
+    asked.render(&mut spool)?;
+    let blob = spool.finish()?;
+    let delivery = NewDelivery {
+        account_id: account.id,
+        id,
+        kind: "notice",
+        lane: Lane::Outside,
+        destination: to.domain().to_owned(),
+        recipient: to.to_string(),
+        submission_id: None,
+        email_id: None,
+        subject_id: Some(forwarding),
+        digest: Some(blob.digest),
+        due_at: now,
+        created_at: now,
+    };
+    Ok(Verification { digest: confirm_digest(&token), expires_at: now + CONFIRM_WITHIN, blob, delivery })
 }
 
 impl Inner {

@@ -6,7 +6,7 @@
 
 mod bounce;
 pub mod deposit;
-mod forward;
+pub mod forward;
 mod local;
 pub mod next_hop;
 pub mod notice;

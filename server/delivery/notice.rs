@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::mail::address::{Address, BadAddress, Named};
 use crate::mail::html;
 use crate::mail::message::{Compose, Content, Part, compose, decode_part};
-const MARKER: &str = "x";
+use crate::mail::reply::MARKER;
 use crate::store::blob::Stored;
 
 /// Decoded octets of attachments that a notice carries; beyond it they are named, with the link.

@@ -45,13 +45,13 @@ impl Hands {
     }
 
     /// One is done: a panic is told of, and costs its own delivery an attempt, nothing else.
-    fn done(&mut self, joined: Result<(Id, ()), JoinError>) {
-        let id = match &joined {
+    fn done(&mut self, joined: &Result<(Id, ()), JoinError>) {
+        let id = match joined {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
         let leased = self.held.remove(&id);
-        if let (Err(error), Some(leased)) = (&joined, leased)
+        if let (Err(error), Some(leased)) = (joined, leased)
             && error.is_panic()
         {
             tracing::error!(delivery = %leased.id, account = %leased.account_id, "working on a delivery panicked");
@@ -125,7 +125,7 @@ impl Inner {
         }
         drop(batch);
         while let Some(joined) = hands.tasks.join_next_with_id().await {
-            hands.done(joined);
+            hands.done(&joined);
         }
         Ok(count)
     }
@@ -164,11 +164,11 @@ impl Inner {
             }
             tokio::select! {
                 () = self.stopping.cancelled() => {}
-                Some(joined) = hands.tasks.join_next_with_id() => hands.done(joined),
+                Some(joined) = hands.tasks.join_next_with_id() => hands.done(&joined),
                 () = ear.wait(wait), if free > 0 => {}
             }
             while let Some(joined) = hands.tasks.try_join_next_with_id() {
-                hands.done(joined);
+                hands.done(&joined);
             }
         }
         self.drain(hands).await;
@@ -186,7 +186,7 @@ impl Inner {
     async fn drain(&self, mut hands: Hands) {
         let finish = async {
             while let Some(joined) = hands.tasks.join_next_with_id().await {
-                hands.done(joined);
+                hands.done(&joined);
             }
         };
         let _ = tokio::time::timeout(self.settings.drain, finish).await;

@@ -161,8 +161,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             return Problem::new(&problem::INVALID_JSON, format!("The body is not JSON: {error}."));
         }
         let text = error.to_string();
-        let kind =
-            if text.starts_with("unknown field") { &problem::UNKNOWN_FIELD } else { &problem::INVALID_BODY };
+        let field = path.split('/').nth(1).unwrap_or_default();
+        let kind = if text.starts_with("unknown field") {
+            &problem::UNKNOWN_FIELD
+        } else if matches!(field, "to" | "cc" | "bcc" | "from" | "address") && !text.starts_with("invalid type") {
+            &problem::INVALID_ADDRESS
+        } else {
+            &problem::INVALID_BODY
+        };
         Problem::at(kind, path, text)
     })?;
     json.end().map_err(|_| Problem::new(&problem::INVALID_JSON, "There is more than one JSON value."))?;

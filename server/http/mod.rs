@@ -55,8 +55,6 @@ pub struct Inner {
     pub settings: Settings,
     /// The address people and programs use, with nothing after the host.
     pub public_url: Url,
-    /// The domain of local addresses.
-    pub domain: String,
     /// Ends what would otherwise go on: streams and waits.
     pub shutdown: CancellationToken,
     /// The computations of passwords.
@@ -78,12 +76,11 @@ impl std::ops::Deref for AppState {
 }
 
 impl AppState {
-    /// The state of one door. `public_url` is where it is reached, `domain` that of local addresses.
+    /// The state of one door. `public_url` is where people and programs reach it.
     pub fn new(
         submission: submission::Context,
         settings: Settings,
         public_url: Url,
-        domain: String,
         shutdown: CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -93,7 +90,6 @@ impl AppState {
             submission,
             settings,
             public_url,
-            domain,
             shutdown,
             passwords: Passwords::default(),
             room: body::Room::default(),

@@ -12,21 +12,49 @@ use crate::mail::id::digest;
 const DEFAULT: i64 = 50;
 /// The most items of a page.
 pub const MOST: i64 = 200;
-/// Octets of a position: a time and an id.
-const POSITION: usize = 24;
 /// Octets of the seal.
 const SEAL: usize = 16;
 
-/// A place in a list: after the row with this time and id.
-pub type Position = (i64, Uuid);
+/// A place in a list: after the row with this key.
+pub trait Position: Sized {
+    /// As octets.
+    fn write(&self) -> Vec<u8>;
+    /// Reads what `write` gives.
+    fn read(octets: &[u8]) -> Option<Self>;
+}
+
+impl Position for (i64, Uuid) {
+    fn write(&self) -> Vec<u8> {
+        [&self.0.to_be_bytes()[..], self.1.as_bytes()].concat()
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let (time, id) = octets.split_at_checked(8)?;
+        Some((i64::from_be_bytes(time.try_into().ok()?), Uuid::from_slice(id).ok()?))
+    }
+}
+
+impl Position for (Uuid, Uuid) {
+    fn write(&self) -> Vec<u8> {
+        [&self.0.as_bytes()[..], self.1.as_bytes()].concat()
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let (owner, id) = octets.split_at_checked(16)?;
+        Some((Uuid::from_slice(owner).ok()?, Uuid::from_slice(id).ok()?))
+    }
+}
+
+/// A page of a list in the order of time and id.
+pub type Page = PageBy<(i64, Uuid)>;
 
 /// One page of a list that is being made.
 #[derive(Debug)]
-pub struct Page {
+pub struct PageBy<P> {
     /// How many items.
     pub limit: i64,
     /// After which row.
-    pub after: Option<Position>,
+    pub after: Option<P>,
     bound: [u8; 32],
 }
 
@@ -42,7 +70,7 @@ pub struct List<T> {
     pub as_of: Option<String>,
 }
 
-impl Page {
+impl<P: Position> PageBy<P> {
     /// Reads `limit` and `cursor` of a list called `name`, asked for by `account` with `filter`.
     ///
     /// # Errors
@@ -73,7 +101,7 @@ impl Page {
     }
 
     /// Cuts what was fetched to the page; the cursor of the next one.
-    pub fn cut<T>(&self, rows: &mut Vec<T>, position: impl Fn(&T) -> Position) -> Option<String> {
+    pub fn cut<T>(&self, rows: &mut Vec<T>, position: impl Fn(&T) -> P) -> Option<String> {
         let limit = usize::try_from(self.limit).unwrap_or(0);
         if rows.len() <= limit {
             return None;
@@ -82,30 +110,26 @@ impl Page {
         rows.last().map(|row| self.seal(position(row)))
     }
 
-    fn seal(&self, (time, id): Position) -> String {
-        let mut bytes = Vec::with_capacity(POSITION + SEAL);
-        bytes.extend(time.to_be_bytes());
-        bytes.extend(id.as_bytes());
+    fn seal(&self, position: P) -> String {
+        let mut bytes = position.write();
         let seal = digest(&[&self.bound, &bytes]);
         bytes.extend(&seal[..SEAL]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 }
 
-fn open(bound: &[u8; 32], text: &str) -> Result<Position, Problem> {
-    let broken = || {
-        Problem::at(&problem::INVALID_CURSOR, "?cursor", "this cursor was not given for this list, filter and caller")
+fn open<P: Position>(bound: &[u8; 32], text: &str) -> Result<P, Problem> {
+    let opened = || {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (position, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL)?)?;
+        if digest(&[bound, position])[..SEAL] != *seal {
+            return None;
+        }
+        P::read(position)
     };
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| broken())?;
-    if bytes.len() != POSITION + SEAL {
-        return Err(broken());
-    }
-    let (position, seal) = bytes.split_at(POSITION);
-    if digest(&[bound, position])[..SEAL] != *seal {
-        return Err(broken());
-    }
-    let time = i64::from_be_bytes(position[..8].try_into().map_err(|_| broken())?);
-    Ok((time, Uuid::from_slice(&position[8..]).map_err(|_| broken())?))
+    opened().ok_or_else(|| {
+        Problem::at(&problem::INVALID_CURSOR, "?cursor", "this cursor was not given for this list, filter and caller")
+    })
 }
 
 #[cfg(test)]

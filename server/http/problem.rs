@@ -83,12 +83,15 @@ kinds! {
     INVALID_ASK: 422 "invalid_ask", "The question is not valid", "Correct what errors names.";
     INVALID_ANSWER: 422 "invalid_answer", "The answer does not fit the question", "Answer with one of the options of the question.";
     NOT_ASKED: 422 "not_asked", "You were not asked", "Only a recipient in to answers; the asker never does.";
+    UNKNOWN_MESSAGE: 422 "unknown_message", "There is no such message", "Name a message of your own by its id, or any by its Message-ID.";
+    UNKNOWN_UPLOAD: 422 "unknown_upload", "There is no such upload", "Send the octets to POST /v1/uploads first.";
     UNKNOWN_RECIPIENT: 422 "unknown_recipient", "A local recipient is unknown", "Correct the address; or send without strict and get a bounce.";
     NOT_YOUR_ADDRESS: 422 "not_your_address", "The sender address is not yours", "Leave from out, or use one of addresses of GET /v1/me.";
     REFUSED: 422 "refused", "The message is refused", "Correct the request as detail says.";
     NO_RELAY: 422 "no_relay", "Mail to outside addresses cannot leave", "Set relay.url (RESTANTE_RELAY__URL), or write to local addresses.";
     BAD_PASSWORD: 422 "bad_password", "The password is not accepted", "Choose one of 8 to 1024 characters.";
     SCOPE_NOT_YOURS: 422 "scope_not_yours", "A token gets only scopes its maker has", "Leave out the scopes you lack.";
+    TOO_MANY_STREAMS: 429 "too_many_streams", "There are too many streams of events", "Close some, or use GET /v1/events?wait=.", true;
     THROTTLED: 429 "throttled", "Too many failed attempts", "Wait as long as Retry-After says.", true;
     INTERNAL: 500 "internal", "Something went wrong here", "Send it again, with the same Idempotency-Key; tell the administrator the request_id.", true;
     NOT_BUILT_YET: 501 "not_supported_yet", "Not supported in this version", "See /docs for what there is.";

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::problem::{self, Problem};
 use super::{AppState, HeaderMap};
-use crate::store::Topic;
+use crate::store::{Ear, Topic};
 
 /// The longest wait, in seconds.
 pub const LONGEST: u64 = 60;
@@ -28,29 +30,26 @@ pub fn seconds(wait: Option<u64>, headers: &HeaderMap) -> Result<Duration, Probl
     Ok(Duration::from_secs(wait.or_else(preferred).unwrap_or(0)))
 }
 
-/// Looks until `enough`, or until the time is up; what was seen last.
-///
-/// # Errors
-/// The look's.
-pub async fn until<T>(
-    state: &AppState,
-    topic: Topic,
-    most: Duration,
-    mut look: impl AsyncFnMut() -> Result<T, Problem>,
-    enough: impl Fn(&T) -> bool,
-) -> Result<T, Problem> {
-    if most.is_zero() {
-        return look().await;
+/// One wait: begin it, look, and ask whether to look again.
+pub struct Wait {
+    ear: Ear,
+    deadline: Instant,
+}
+
+impl Wait {
+    /// Registers for `topic`, before the first look, so that nothing between the two is missed.
+    pub fn begin(state: &AppState, topic: Topic, most: Duration) -> Self {
+        Self { ear: state.store.bell().listen(topic), deadline: Instant::now() + most }
     }
-    let deadline = tokio::time::Instant::now() + most;
-    let mut ear = state.store.bell().listen(topic);
-    loop {
-        let seen = look().await?;
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        if enough(&seen) || left.is_zero() || state.shutdown.is_cancelled() {
-            return Ok(seen);
+
+    /// Returns true when it is worth looking again, false when the time is up.
+    pub async fn again(&mut self, state: &AppState) -> bool {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || state.shutdown.is_cancelled() {
+            return false;
         }
-        let _ = state.shutdown.run_until_cancelled(ear.wait(left.min(NET))).await;
+        state.shutdown.run_until_cancelled(self.ear.wait(left.min(NET))).await;
+        true
     }
 }
 

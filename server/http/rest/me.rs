@@ -14,7 +14,6 @@ use crate::http::body::Json;
 use crate::http::peer::Peer;
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
-use crate::submission;
 
 /// An account and what the credential may do with it.
 #[derive(Serialize, ToSchema)]
@@ -47,6 +46,7 @@ pub struct Limits {
 /// What is told to a principal about itself.
 pub(super) async fn of(state: &AppState, principal: &Principal) -> Result<Me, Problem> {
     let account = &principal.account;
+    let limits = &state.submission.settings;
     Ok(Me {
         id: account.id,
         address: account.address.clone(),
@@ -55,8 +55,8 @@ pub(super) async fn of(state: &AppState, principal: &Principal) -> Result<Me, Pr
         kind: account.kind.clone(),
         admin: account.admin,
         scopes: principal.scopes.iter().map(crate::auth::Scope::as_str).collect(),
-        domain: state.domain.clone(),
-        limits: Limits { message_bytes: submission::MESSAGE_BYTES, recipients: submission::RECIPIENTS },
+        domain: state.submission.domain.to_string(),
+        limits: Limits { message_bytes: limits.message_bytes, recipients: limits.recipients },
     })
 }
 

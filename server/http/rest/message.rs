@@ -13,8 +13,8 @@ use crate::http::problem::Problem;
 use crate::mail::html;
 use crate::mail::id::{digest, hex};
 use crate::mail::message::{Content, Mailbox};
-use crate::promise::Ask;
-use crate::promise::ask::Choice;
+use crate::promise::ask::{ChoiceOption, Comment, Kind, Settle};
+use crate::promise::settle::ask_of;
 use crate::store::email::EmailRow;
 use crate::store::promise::PromiseRow;
 
@@ -78,10 +78,12 @@ pub struct Attachment {
 pub struct AskFull {
     promise_id: Uuid,
     /// `choice`.
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Kind,
     options: Vec<Choice>,
     /// `any`.
-    settle: String,
+    #[schema(value_type = String)]
+    settle: Settle,
     deadline: Option<Time>,
     /// The value it is fulfilled with when nobody answers in time.
     on_expiry: Option<Value>,
@@ -95,6 +97,24 @@ pub struct AskFull {
     asked: Vec<Asked>,
     answers: Vec<Answer>,
     context: Option<Value>,
+}
+
+/// One thing that can be chosen.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Choice {
+    /// What the answer says.
+    name: String,
+    /// What people read.
+    title: String,
+    /// `required`, `optional` or null.
+    #[schema(value_type = Option<String>)]
+    comment: Option<Comment>,
+}
+
+impl From<ChoiceOption> for Choice {
+    fn from(option: ChoiceOption) -> Self {
+        Self { name: option.name, title: option.title, comment: option.comment }
+    }
 }
 
 /// Somebody who was asked and has got the question.
@@ -181,13 +201,13 @@ async fn html_safe(id: Uuid, content: &Content) -> Result<Option<String>, Proble
 }
 
 async fn ask_full(state: &AppState, account: Uuid, promise: &PromiseRow) -> Result<AskFull, Problem> {
-    let ask = Ask::stored(promise.ask.as_deref().unwrap_or_default()).map_err(|e| Problem::internal(&e))?;
+    let ask = ask_of(promise)?;
     let asked = state.store.asked(promise.account_id, promise.id).await?;
     let shown = promises::of(state, account, promise.clone()).await?;
     Ok(AskFull {
         promise_id: promise.id,
         kind: ask.kind,
-        options: ask.options,
+        options: ask.options.into_iter().map(Choice::from).collect(),
         settle: ask.settle,
         deadline: shown.deadline,
         on_expiry: ask.on_expiry,

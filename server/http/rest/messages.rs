@@ -15,16 +15,17 @@ use crate::http::body::{Id, Json, Params, id_of};
 use crate::http::header::{ETAG, IF_MATCH};
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
-use crate::http::{AppState, HeaderMap, HeaderValue, StatusCode, wait};
+use crate::http::wait::{self, Wait};
+use crate::http::{AppState, HeaderMap, HeaderValue, StatusCode};
 use crate::store::email::{Change, EmailRow, Filter};
 use crate::store::mailbox::{Role, role_id};
 use crate::store::{self, Topic};
+use crate::submission::check_keyword;
 
 /// Messages of one change.
 const AT_ONCE: usize = 1000;
-/// Keywords of one change, and characters of one.
+/// Keywords of one change.
 const KEYWORDS: usize = 50;
-const KEYWORD: usize = 64;
 
 /// What a list of messages shows. Every part narrows it.
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
@@ -112,13 +113,15 @@ pub async fn list(
     let bound = serde_json::to_string(&query).unwrap_or_default();
     let page = Page::read(account, "messages", &bound, query.limit, query.cursor.as_deref())?;
     let most = wait::seconds(query.wait, &headers)?;
-    let look = async || {
+    let mut wait = Wait::begin(&state, Topic::Account(account), most);
+    let (modseq, mut rows) = loop {
         // The log's place is read first: what comes after it is told by an event.
         let modseq = state.store.modseq(account).await?;
-        Ok((modseq, state.store.emails(account, &filter, page.after, page.fetch()).await?))
+        let rows = state.store.emails(account, &filter, page.after, page.fetch()).await?;
+        if !rows.is_empty() || !wait.again(&state).await {
+            break (modseq, rows);
+        }
     };
-    let (modseq, mut rows) =
-        wait::until(&state, Topic::Account(account), most, look, |(_, rows)| !rows.is_empty()).await?;
     let next_cursor = page.cut(&mut rows, |row| (row.received_at, row.id));
     let items = summaries(&state, account, &rows).await?;
     Ok(read(&headers, &format!("W/\"{modseq}\""), &List { items, next_cursor, as_of: Some(modseq.to_string()) }))
@@ -164,23 +167,19 @@ pub struct Marks {
     muted: Option<serde_json::Value>,
 }
 
-/// Keywords as they are kept: lower-case, of visible ASCII characters (RFC 8621 §4.1.1).
+/// Keywords as they are kept, each once.
 ///
 /// # Errors
 /// `invalid_body`.
-pub(super) fn keywords(pointer: &str, given: &[String]) -> Result<Vec<String>, Problem> {
+fn keywords(pointer: &str, given: &[String]) -> Result<Vec<String>, Problem> {
     if given.len() > KEYWORDS {
         return Err(Problem::at(&problem::INVALID_BODY, pointer, format!("at most {KEYWORDS} keywords at once")));
     }
     let mut checked = Vec::with_capacity(given.len());
     for (n, keyword) in given.iter().enumerate() {
-        let fits = (1..=KEYWORD).contains(&keyword.len())
-            && keyword.bytes().all(|b| b.is_ascii_graphic() && !b"(){]%*\"\\".contains(&b));
-        if !fits {
-            let detail = format!("1 to {KEYWORD} visible ASCII characters, none of ( ) {{ ] % * \" \\");
-            return Err(Problem::at(&problem::INVALID_BODY, format!("{pointer}/{n}"), detail));
-        }
-        let keyword = keyword.to_ascii_lowercase();
+        let keyword = keyword.to_lowercase();
+        check_keyword(&keyword)
+            .map_err(|detail| Problem::at(&problem::INVALID_BODY, format!("{pointer}/{n}"), detail))?;
         if !checked.contains(&keyword) {
             checked.push(keyword);
         }

@@ -15,9 +15,10 @@ use crate::http::body::{Id, Json, Params};
 use crate::http::idempotency::Once;
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
-use crate::http::{AppState, HeaderMap, wait};
-use crate::promise::{Answerer, Given, Refused, answer as give, judge};
-use crate::store::idempotency::Answer as Stored;
+use crate::http::wait::{self, Wait};
+use crate::http::{AppState, HeaderMap};
+use crate::promise::settle::{Answering, Given, Refused, answer as give, ask_of};
+use crate::store::idempotency::Answer as Kept;
 use crate::store::promise::{AnswerRow, PromiseRow, Side};
 use crate::store::{self, Topic};
 
@@ -133,25 +134,30 @@ async fn message_of(state: &AppState, account: Uuid, row: &PromiseRow) -> Result
 /// How long to wait.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct Wait {
+pub struct Patience {
     /// Seconds, 0 to 60, to wait until it is settled. `Prefer: wait=25` does the same.
     wait: Option<u64>,
 }
 
 /// Tells the state of a promise now, or as soon as it is settled.
-#[utoipa::path(get, path = "/v1/promises/{id}", tag = "Promises", params(("id" = String, Path), Wait),
+#[utoipa::path(get, path = "/v1/promises/{id}", tag = "Promises", params(("id" = String, Path), Patience),
     responses((status = 200, body = Promise), (status = 404)))]
 pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
     Id(id): Id,
-    Params(query): Params<Wait>,
+    Params(query): Params<Patience>,
 ) -> Answered {
     let account = caller.account.id;
     let most = wait::seconds(query.wait, &headers)?;
-    let look = async || state.store.promise(account, id).await?.ok_or_else(Problem::not_found);
-    let row = wait::until(&state, Topic::Promise(id), most, look, |row| row.state != "pending").await?;
+    let mut wait = Wait::begin(&state, Topic::Promise(id), most);
+    let row = loop {
+        let row = state.store.promise(account, id).await?.ok_or_else(Problem::not_found)?;
+        if row.state != "pending" || !wait.again(&state).await {
+            break row;
+        }
+    };
     Ok(axum::Json(of(&state, account, row).await?).into_response())
 }
 
@@ -202,7 +208,8 @@ pub async fn list(State(state): State<AppState>, caller: Caller, Params(query): 
     } else {
         state.store.asked_of(account, &ids).await?
     };
-    let keys: Vec<(Uuid, Uuid)> = rows.iter().map(|row| (row.account_id, row.id)).collect();
+    let keys: Vec<(Uuid, Uuid)> =
+        rows.iter().filter(|row| row.kind == "answer").map(|row| (row.account_id, row.id)).collect();
     let mut answers = if keys.is_empty() { Vec::new() } else { state.store.answers_of(&keys).await? };
     for row in rows {
         let message = match side {
@@ -241,11 +248,12 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::NotFound => Self::not_found(),
-            Refused::NotAsked => Self::new(&problem::NOT_ASKED, "This promise does not wait for your answer."),
+            Refused::Asker => Self::new(&problem::NOT_ASKED, "Whoever asks does not answer."),
+            Refused::NotAnAsk => Self::new(&problem::NOT_ASKED, "This promise does not wait for an answer."),
             Refused::AlreadySettled => Self::new(&problem::ALREADY_SETTLED, "The promise is settled, or its deadline has passed."),
             Refused::AlreadyAnswered => Self::new(&problem::ALREADY_ANSWERED, "You have answered this question."),
             Refused::OldRevision => Self::new(&problem::CONFLICT, "The question has been corrected since you read it."),
-            Refused::Unfit(bad) => Self::at(&problem::INVALID_ANSWER, bad.pointer, bad.why),
+            Refused::BadAnswer(bad) => Self::at(&problem::INVALID_ANSWER, bad.pointer, bad.detail),
             Refused::Store(error) => error.into(),
         }
     }
@@ -265,37 +273,65 @@ pub async fn answer(
     not_yet("/correction", new.correction.as_ref())?;
     not_yet("/undo", new.undo.as_ref())?;
     let given = match (new.value, new.decline) {
-        (Some(value), None) => Given::Value(value, new.comment),
+        (Some(value), None) => Given::Value { value, comment: new.comment },
         (None, Some(why)) if new.comment.is_none() => Given::Decline(why),
         _ => {
             let detail = "give either value (with or without comment) or decline";
             return Err(Problem::at(&problem::INVALID_ANSWER, "", detail));
         }
     };
-    let (account, now) = (caller.account.id, state.clock.now_ms());
+    let (account, now) = (&caller.account, state.clock.now_ms());
     let (via, verified) = match caller.via {
         Via::Token(_) => ("api", json!({ "token": true })),
         Via::Session(_) => ("web", json!({ "session": true })),
     };
-    let asked = state.store.asked_of(account, &[id]).await?.pop();
-    let address = asked.as_ref().map_or_else(|| caller.account.address.clone(), |asked| asked.address.clone());
-    let by = Answerer { account, address, via, verified };
-    let fitting = judge(&state.store, id, by, given, state.ids.id(now)).await?;
+    let answering = Answering { id: state.ids.id(now), by: account, given, via, verified, now };
     // The answer to the caller is kept in the transaction of the answer, so it is made before it.
     let keep = match once.0 {
+        Some(key) => foreseen(&state, id, &answering).await?.map(|promise| {
+            let body = serde_json::to_string(&promise).unwrap_or_default();
+            (key, Kept { status: 200, location: None, body })
+        }),
         None => None,
-        Some(key) => {
-            let mut answers = state.store.answers(fitting.promise.account_id, id).await?;
-            answers.push(fitting.row(now));
-            let answers = answers.into_iter().map(Answer::from).collect();
-            let foreseen = shown(account, fitting.foreseen(now), asked.map(|asked| asked.email_id), answers);
-            let body = serde_json::to_string(&foreseen).unwrap_or_default();
-            Some((key, Stored { status: 200, location: None, body }))
-        }
     };
-    give(&state.store, fitting, keep, now).await?;
-    let row = state.store.promise(account, id).await?.ok_or_else(Problem::not_found)?;
-    Ok(kept(axum::Json(of(&state, account, row).await?).into_response()))
+    let row = give(&state.store, id, answering, keep).await?;
+    Ok(kept(axum::Json(of(&state, account.id, row).await?).into_response()))
+}
+
+/// The promise as it will be once this answer is given; nothing for an answer that does not fit.
+async fn foreseen(state: &AppState, id: Uuid, answering: &Answering<'_>) -> Result<Option<Promise>, Problem> {
+    let (by, now) = (answering.by, answering.now);
+    let mut row = state.store.promise(by.id, id).await?.ok_or_else(Problem::not_found)?;
+    let Ok(ask) = ask_of(&row) else { return Ok(None) };
+    let (value, decline) = match &answering.given {
+        Given::Value { value, comment } => match ask.judge(value, comment.as_deref()) {
+            Ok(value) => (Some(value), None),
+            Err(_) => return Ok(None),
+        },
+        Given::Decline(why) => (None, Some(why.trim().to_owned())),
+    };
+    row.unanswered -= i64::from(value.is_none());
+    if value.is_some() {
+        row.state = "fulfilled".into();
+        row.value = value.as_ref().map(Value::to_string);
+        row.settled_at = Some(now);
+    } else if row.unanswered <= 0 {
+        row.state = "rejected".into();
+        row.reason_code = Some("declined".into());
+        row.settled_at = Some(now);
+    }
+    let asked = state.store.asked_of(by.id, &[id]).await?.pop();
+    let mut answers: Vec<Answer> =
+        state.store.answers(row.account_id, id).await?.into_iter().map(Answer::from).collect();
+    answers.push(Answer {
+        by: asked.as_ref().map_or_else(|| by.address.clone(), |asked| asked.address.clone()),
+        at: Time(now),
+        via: answering.via.into(),
+        value,
+        decline,
+        verified: answering.verified.clone(),
+    });
+    Ok(Some(shown(by.id, row, asked.map(|asked| asked.email_id), answers)))
 }
 
 /// Takes a question back: its promise is rejected as `canceled`.

@@ -55,9 +55,9 @@ pub struct NewTokenBody {
 #[serde(deny_unknown_fields)]
 pub struct Paging {
     /// 1 to 200; 50 when absent.
-    limit: Option<i64>,
+    pub(super) limit: Option<i64>,
     /// `next_cursor` of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 impl From<TokenRow> for Token {

@@ -8,8 +8,7 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use url::Url;
-
+use crate::delivery::next_hop::NextHop;
 use crate::http;
 use crate::mail::duration;
 
@@ -71,7 +70,7 @@ pub struct Mail {
 #[serde(deny_unknown_fields, default)]
 pub struct Relay {
     /// `smtp://host:port` or `smtps://user:password@host`; none: outside mail is refused.
-    pub url: Option<Url>,
+    pub url: Option<String>,
 }
 
 /// Retries of deliveries.
@@ -161,7 +160,7 @@ impl fmt::Debug for Database {
 
 impl fmt::Debug for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Relay").field("host", &self.url.as_ref().and_then(Url::host_str)).finish()
+        f.write_str(if self.url.is_some() { "Relay { url: … }" } else { "Relay { url: None }" })
     }
 }
 
@@ -184,6 +183,14 @@ impl Config {
         config.checked()
     }
 
+    /// The next hop that `relay.url` names, if it is set.
+    ///
+    /// # Errors
+    /// It cannot be used; says what it has to look like.
+    pub fn next_hop(&self) -> anyhow::Result<Option<NextHop>> {
+        Ok(self.relay.url.as_deref().map(str::parse).transpose()?)
+    }
+
     fn checked(self) -> anyhow::Result<Self> {
         let Delivery { first_retry, max_retry, give_up_after } = self.delivery;
         anyhow::ensure!(!first_retry.is_zero(), "delivery.first_retry must be longer than nothing");
@@ -192,12 +199,7 @@ impl Config {
             max_retry <= give_up_after,
             "delivery.give_up_after must not be shorter than delivery.max_retry"
         );
-        if let Some(url) = &self.relay.url {
-            anyhow::ensure!(
-                matches!(url.scheme(), "smtp" | "smtps") && url.host_str().is_some_and(|host| !host.is_empty()),
-                "relay.url must be smtp://host:port or smtps://user:password@host (mx is not supported yet)"
-            );
-        }
+        self.next_hop()?;
         if let Some(url) = &self.http.public_url {
             anyhow::ensure!(
                 matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none(),

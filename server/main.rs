@@ -1,2 +1,5 @@
 //! The `restante` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    restante::cli::main()
+}

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod clock;
 pub mod dsn;
+pub mod duration;
 pub mod envelope;
 pub mod html;
 pub mod id;

@@ -362,8 +362,9 @@ impl Store {
                            values ($1, $2, $3, $4, $5, $6)");
             let put = put.bind(account).bind(id).bind(blob.digest).bind(blob.size as i64);
             let put = put.bind(&content_type).bind(now);
-            let kept = keep.iter().map(|(key, answer)| key.keep(account, answer, now));
-            tx.batch([blob.insert(now), put].into_iter().chain(kept)).await.map(drop)
+            let mut statements = vec![blob.insert(now), put];
+            statements.extend(keep.iter().map(|(key, answer)| key.keep(account, answer, now)));
+            tx.batch(statements).await.map(drop)
         })
         .await
     }

@@ -85,7 +85,7 @@ pub struct Settings {
 
 /// Everything remembered; clones share it.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Inner>, Arc<[Statement]>);
 
 struct Inner {
     engine: Engine,
@@ -130,7 +130,7 @@ impl Store {
             };
             sqlite(&file).await?
         };
-        Ok(Self(Arc::new(Inner { engine, bell, blobs })))
+        Ok(Self(Arc::new(Inner { engine, bell, blobs }), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may
@@ -138,15 +138,30 @@ impl Store {
     ///
     /// # Errors
     /// The unit's; [`Error::Busy`] when too much waits.
-    pub async fn write<T, U>(&self, unit: U) -> Result<T>
+    pub async fn write<T, U>(&self, mut unit: U) -> Result<T>
     where
         T: Send + 'static,
         U: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
+        let also = self.1.clone();
+        let unit = async move |tx: &mut Tx| {
+            let done = unit(tx).await?;
+            if !also.is_empty() {
+                tx.batch(also.iter().cloned()).await?;
+            }
+            Ok(done)
+        };
         match &self.0.engine {
             Engine::Sqlite { writer, .. } => writer.write(unit).await,
             Engine::Postgres(pool) => writer::retry(pool, &self.0.bell, unit).await,
         }
+    }
+
+    /// The same store, whose every unit also runs these statements at its end: how an answer is kept in the
+    /// transaction of what it tells of, by an operation that knows nothing of answers.
+    #[must_use]
+    pub fn with(&self, also: Vec<Statement>) -> Self {
+        Self(self.0.clone(), also.into())
     }
 
     /// Every row of a read.

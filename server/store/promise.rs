@@ -328,6 +328,20 @@ impl Store {
         .await
     }
 
+    /// The answers given to these promises, by asker and id, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn answers_of(&self, keys: &[(Uuid, Uuid)]) -> Result<Vec<AnswerRow>> {
+        let (mut askers, ids): (Vec<_>, Vec<_>) = keys.iter().copied().unzip();
+        askers.sort_unstable();
+        askers.dedup();
+        let by = sql("select promise_id, by_account, by_address, via, value, comment, decline, verified, at from answer \
+                      where account_id in ")
+        .push_list(&askers);
+        self.all(by.push(" and promise_id in ").push_list(&ids).push(" order by at, id limit 10000")).await
+    }
+
     /// Gives an answer to a question whose rule is "any": the first one settles it; a decline takes its person
     /// out.
     ///

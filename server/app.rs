@@ -1,0 +1,219 @@
+//! The running system: settings, store, worker and doors, started in this order and stopped in the other.
+
+use std::fs::{self, File, TryLockError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::config::Config;
+use crate::delivery::{self, Worker};
+use crate::http::rest::session::setup_digest;
+use crate::http::{self, AppState};
+use crate::mail::clock::Clock;
+use crate::mail::id::Ids;
+use crate::mail::retry::Schedule;
+use crate::store::{self, Store};
+use crate::submission;
+
+/// How long the link that creates the first administrator works, in milliseconds: one day.
+const SETUP: i64 = 24 * 3600 * 1000;
+
+/// A system that is about to start.
+#[derive(Clone)]
+pub struct App {
+    config: Config,
+    clock: Clock,
+    ids: Ids,
+    doors: bool,
+    worker: bool,
+}
+
+/// A system that runs; [`Running::stop`] ends it.
+pub struct Running {
+    /// What every operation on mail works with.
+    pub context: submission::Context,
+    /// The worker; it runs by itself unless the app was started without it.
+    pub worker: Worker,
+    /// Where the HTTP door listens.
+    pub http: Option<SocketAddr>,
+    /// Where the SMTP door listens.
+    pub smtp: Option<SocketAddr>,
+    /// Where people and programs reach the HTTP door.
+    pub public_url: Url,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    _lock: Option<File>,
+}
+
+impl App {
+    /// A system with these settings, the system's time and its randomness.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config, clock: Clock::system(), ids: Ids::system(), doors: true, worker: true }
+    }
+
+    /// Takes time and chance from these.
+    #[must_use]
+    pub fn with(self, clock: Clock, ids: Ids) -> Self {
+        Self { clock, ids, ..self }
+    }
+
+    /// Opens no doors.
+    #[must_use]
+    pub fn without_doors(self) -> Self {
+        Self { doors: false, ..self }
+    }
+
+    /// Leaves the queue alone: [`Running::worker`] works step by step.
+    #[must_use]
+    pub fn without_worker(self) -> Self {
+        Self { worker: false, ..self }
+    }
+
+    /// Opens the store, for a command that works beside a running server.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn context(&self) -> anyhow::Result<submission::Context> {
+        let config = &self.config;
+        let settings = store::Settings { url: config.database.url.clone(), data_dir: config.data_dir.clone() };
+        let store = Store::open(&settings).await.context("the store cannot be opened")?;
+        let domain = config.mail.domain.clone();
+        if !store.local_domains().await?.contains(&domain) {
+            store.add_domain(domain.clone(), self.clock.now_ms()).await?;
+        }
+        Ok(submission::Context {
+            store,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            settings: Arc::new(submission::Settings::default()),
+            domain: domain.into(),
+            relays: config.relay.url.is_some(),
+        })
+    }
+
+    /// The worker's settings.
+    ///
+    /// # Errors
+    /// `relay.url` cannot be used.
+    pub fn delivery(&self, public_url: &Url) -> anyhow::Result<delivery::Settings> {
+        let retry = &self.config.delivery;
+        Ok(delivery::Settings {
+            relay: self.config.next_hop()?,
+            public_url: public_url.as_str().trim_end_matches('/').to_owned(),
+            retry: Schedule {
+                first: retry.first_retry,
+                max: retry.max_retry,
+                give_up_after: retry.give_up_after,
+            },
+            ..delivery::Settings::default()
+        })
+    }
+
+    /// Starts it; when this returns, its doors are open.
+    ///
+    /// # Errors
+    /// Another process has the database, an address cannot be listened on, or the store cannot be opened.
+    pub async fn start(self) -> anyhow::Result<Running> {
+        let config = &self.config;
+        let lock = lock(config)?;
+        let context = self.context().await?;
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (mut http, mut smtp) = (None, None);
+        if self.doors {
+            http = Some(listen(config.http.listen, "http.listen").await?);
+            smtp = Some(listen(config.smtp.listen, "smtp.listen").await?);
+        }
+        let at = http.as_ref().map_or(Ok(config.http.listen), TcpListener::local_addr)?;
+        let public_url = match &config.http.public_url {
+            Some(url) => url.clone(),
+            None => format!("http://{at}").parse().context("http.listen makes no address")?,
+        };
+        let worker = Worker::new(context.clone(), self.delivery(&public_url)?);
+        if self.worker {
+            tasks.spawn(worker.clone().run(shutdown.clone()));
+        }
+        let http_at = http.as_ref().map(TcpListener::local_addr).transpose()?;
+        let smtp_at = smtp.as_ref().map(TcpListener::local_addr).transpose()?;
+        if let Some(listener) = http {
+            let settings = config.http.clone();
+            let state = AppState::new(context.clone(), settings, public_url.clone(), shutdown.clone());
+            tasks.spawn(http::serve(listener, http::router(state), shutdown.clone()));
+        }
+        if let Some(listener) = smtp {
+            drop(listener);
+        }
+        tasks.close();
+        Ok(Running { context, worker, http: http_at, smtp: smtp_at, public_url, shutdown, tasks, _lock: lock })
+    }
+}
+
+impl Running {
+    /// The link that creates the first administrator, while there is none. An earlier link no longer works.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn setup_link(&self) -> anyhow::Result<Option<String>> {
+        if self.context.store.has_administrator().await? {
+            return Ok(None);
+        }
+        let (token, now) = (self.context.ids.reply_token(), self.context.clock.now_ms());
+        self.context.store.put_setup(setup_digest(&token), now, now + SETUP).await?;
+        let mut link = self.public_url.join("/setup")?;
+        link.query_pairs_mut().append_pair("token", &token);
+        Ok(Some(link.into()))
+    }
+
+    /// Stops taking new work, finishes what has begun, and closes the store.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.wait().await;
+        self.context.store.close().await;
+    }
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("{address} cannot be listened on; {setting} names another address"))
+}
+
+/// Holds a SQLite database against a second server. PostgreSQL is made for several.
+fn lock(config: &Config) -> anyhow::Result<Option<File>> {
+    let file = match config.database.url.as_deref() {
+        Some(url) if url.starts_with("postgres") => return Ok(None),
+        Some(url) => {
+            let path = url.strip_prefix("sqlite:").unwrap_or(url).trim_start_matches("//");
+            PathBuf::from(format!("{path}.lock"))
+        }
+        None => {
+            private_dir(&config.data_dir)
+                .with_context(|| format!("{} cannot be made", config.data_dir.display()))?;
+            config.data_dir.join("restante.lock")
+        }
+    };
+    let shown = file.display();
+    let lock = File::options().create(true).truncate(false).write(true).open(&file);
+    let lock = lock.with_context(|| format!("{shown} cannot be opened"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another restante serves this database ({shown} is locked): stop it first, or set data_dir to another directory"
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{shown} cannot be locked")),
+    }
+}
+
+/// Makes a directory that only its owner can enter.
+fn private_dir(dir: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}

@@ -1,0 +1,88 @@
+//! The command line: one file per command.
+
+mod account;
+mod demo;
+mod migrate;
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::telemetry;
+
+/// Store-and-forward messaging for people and programs.
+#[derive(Parser)]
+#[command(name = "restante", version, arg_required_else_help = false)]
+struct Cli {
+    /// Settings file; config/restante.toml shows every setting.
+    #[arg(long, global = true, value_name = "FILE", env = "RESTANTE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the API, the web inbox, mail in and the worker (the default).
+    Serve,
+    /// Runs the worker alone, beside other nodes on one PostgreSQL database.
+    Worker,
+    /// Brings the database's schema up to date, and ends.
+    Migrate,
+    /// Accounts.
+    #[command(subcommand)]
+    Account(account::Command),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Fills an empty system with people, threads, an open question and a delayed message to look at.
+    Demo,
+    /// Prints every setting with its default.
+    Settings,
+}
+
+/// Runs the command of this process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With the causes, each once, on one line.
+            eprintln!("restante: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(Command::Settings) = cli.command {
+        print!("{}", crate::config::DOCUMENTED);
+        return Ok(());
+    }
+    let config = Config::read(cli.config.as_deref())?;
+    telemetry::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::serve(config).await,
+            Command::Worker => serve::worker(config).await,
+            Command::Migrate => migrate::run(config).await,
+            Command::Account(command) => account::run(config, command).await,
+            Command::Token(command) => token::run(config, command).await,
+            Command::Demo => demo::run(config).await,
+            Command::Settings => Ok(()),
+        }
+    })
+}
+
+/// Writes one line to standard output; a reader that has gone is no error.
+fn say(line: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}

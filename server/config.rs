@@ -1,0 +1,289 @@
+//! The settings: defaults, then a file, then the environment. `config/restante.toml` shows every one of them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::delivery::next_hop::NextHop;
+use crate::http;
+use crate::mail::duration;
+
+/// Every setting with its default and a comment, as the package carries it.
+pub const DOCUMENTED: &str = include_str!("../config/restante.toml");
+
+/// Variables with our prefix that are no settings: they belong to the client commands and to the tests.
+const NO_SETTINGS: [&str; 4] = ["url", "token", "config", "long"];
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the SQLite file and the larger blobs live.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: Database,
+    /// The HTTP door.
+    pub http: http::Settings,
+    /// The SMTP door.
+    pub smtp: Smtp,
+    /// The mail this system is responsible for.
+    pub mail: Mail,
+    /// The next hop for outside addresses.
+    pub relay: Relay,
+    /// Retries.
+    pub delivery: Delivery,
+    /// Logging.
+    pub log: Log,
+}
+
+/// The database.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `postgres://…` or `sqlite:PATH`; none is a SQLite file in `data_dir`.
+    pub url: Option<String>,
+}
+
+/// The SMTP door.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smtp {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+/// The mail this system is responsible for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// The domain of local addresses, Message-IDs and reply addresses; lower-case.
+    #[serde(deserialize_with = "domain")]
+    pub domain: String,
+}
+
+/// The next hop for outside addresses.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Relay {
+    /// `smtp://host:port` or `smtps://user:password@host`; none: outside mail is refused.
+    pub url: Option<String>,
+}
+
+/// Retries of deliveries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// The wait after the first failed attempt.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub first_retry: Duration,
+    /// The longest wait between two attempts.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub max_retry: Duration,
+    /// How long a message is tried.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub give_up_after: Duration,
+}
+
+/// Logging.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// A level, or the directives of `tracing_subscriber::EnvFilter`.
+    pub level: String,
+    /// For whom the lines are written.
+    pub format: LogFormat,
+}
+
+/// For whom the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: "data".into(),
+            database: Database::default(),
+            http: http::Settings::default(),
+            smtp: Smtp::default(),
+            mail: Mail::default(),
+            relay: Relay::default(),
+            delivery: Delivery::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 2525)) }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { domain: "localhost".into() }
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            first_retry: Duration::from_secs(60),
+            max_retry: Duration::from_secs(4 * 3600),
+            give_up_after: Duration::from_secs(5 * 86_400),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+// Their addresses may carry passwords.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.url.is_some() { "Database { url: … }" } else { "Database { url: None }" })
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.url.is_some() { "Relay { url: … }" } else { "Relay { url: None }" })
+    }
+}
+
+impl Config {
+    /// Reads the defaults, then `file`, then the environment.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a setting that is unknown or has no sense; names the key and where it stands.
+    pub fn read(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            anyhow::ensure!(file.is_file(), "the settings file {} is not there", file.display());
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let environment = Env::prefixed("RESTANTE_").ignore(&NO_SETTINGS).split("__").lowercase(true);
+        let config: Self = figment.merge(environment).extract().map_err(|error| {
+            // One line each, because a wrong file is often wrong in several places.
+            anyhow::anyhow!(error.into_iter().map(|e| e.to_string()).collect::<Vec<_>>().join("\n"))
+        })?;
+        config.checked()
+    }
+
+    /// The next hop that `relay.url` names, if it is set.
+    ///
+    /// # Errors
+    /// It cannot be used; says what it has to look like.
+    pub fn next_hop(&self) -> anyhow::Result<Option<NextHop>> {
+        Ok(self.relay.url.as_deref().map(str::parse).transpose()?)
+    }
+
+    fn checked(self) -> anyhow::Result<Self> {
+        let Delivery { first_retry, max_retry, give_up_after } = self.delivery;
+        anyhow::ensure!(!first_retry.is_zero(), "delivery.first_retry must be longer than nothing");
+        anyhow::ensure!(first_retry <= max_retry, "delivery.max_retry must not be shorter than delivery.first_retry");
+        anyhow::ensure!(
+            max_retry <= give_up_after,
+            "delivery.give_up_after must not be shorter than delivery.max_retry"
+        );
+        self.next_hop()?;
+        if let Some(url) = &self.http.public_url {
+            anyhow::ensure!(
+                matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none(),
+                "http.public_url must be http:// or https:// with a host and nothing after it"
+            );
+        }
+        Ok(self)
+    }
+}
+
+fn domain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let domain = String::deserialize(from)?.to_lowercase();
+    match format!("postmaster@{domain}").parse::<crate::mail::address::Address>() {
+        Ok(address) => Ok(address.domain().to_owned()),
+        Err(_) => Err(serde::de::Error::custom(format!("{domain:?} is no domain"))),
+    }
+}
+
+fn span_in<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    duration::human(&text)
+        .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no duration; write 30s, 1m, 4h or 5d")))
+}
+
+fn span_out<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&duration::show(*span))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let defaults = Figment::from(Serialized::defaults(Config::default()));
+        let read = defaults.merge(Toml::string(text)).extract::<Config>().map_err(|e| e.to_string())?;
+        read.checked().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_documented_file_is_the_defaults_and_names_every_setting() {
+        let documented: Config = Figment::from(Toml::string(DOCUMENTED)).extract().unwrap();
+        assert_eq!(documented, Config::default());
+        // With the commented ones taken in it still reads, so their names are right.
+        let all: String = DOCUMENTED
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = \"") && !l.contains(',')).unwrap_or(line))
+            .fold(String::new(), |all, line| all + line + "\n");
+        let all = Figment::from(Toml::string(&all)).extract::<Config>().unwrap();
+        assert!(all.database.url.is_some() && all.http.public_url.is_some() && all.relay.url.is_some());
+        let serde_json::Value::Object(groups) = serde_json::to_value(Config::default()).unwrap() else {
+            panic!("settings are a table")
+        };
+        for (name, group) in groups {
+            assert!(DOCUMENTED.contains(&name), "{name}");
+            for key in group.as_object().into_iter().flat_map(|g| g.keys()) {
+                assert!(DOCUMENTED.contains(&format!("{key} = ")), "{name}.{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        for (text, says) in [
+            ("[http]\nlisten_on = \"x\"", "listen_on"),
+            ("colour = 1", "colour"),
+            ("[delivery]\nfirst_retry = \"soon\"", "first_retry"),
+            ("[delivery]\nfirst_retry = \"5h\"", "delivery.max_retry"),
+            ("[mail]\ndomain = \"a b\"", "domain"),
+            ("[http]\nlisten = \"everywhere\"", "listen"),
+            ("[relay]\nurl = \"http://x\"", "relay.url"),
+            ("[http]\npublic_url = \"https://x/y\"", "http.public_url"),
+            ("[http]\ntrusted_proxies = [\"10.0.0.0/99\"]", "trusted_proxies"),
+            ("[log]\nformat = \"xml\"", "format"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+        let config = read("[http]\ntrusted_proxies = \"10.0.0.0/8, ::1\"").unwrap();
+        assert_eq!(config.http.trusted_proxies.len(), 2);
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let config = read("[relay]\nurl = \"smtps://u:secret@h\"\n[database]\nurl = \"postgres://u:secret@h\"").unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

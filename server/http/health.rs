@@ -1,0 +1,30 @@
+//! Health: alive, and ready to work.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+
+use super::AppState;
+use super::problem::{self, Problem};
+
+/// `/healthz` and `/readyz`.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
+}
+
+/// The process answers.
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// The database answers; its migrations were done before this door opened.
+async fn ready(State(state): State<AppState>) -> Result<&'static str, Problem> {
+    if state.shutdown.is_cancelled() {
+        return Err(Problem::new(&problem::BUSY, "This server is closing.").retry_after(5));
+    }
+    state.store.ping().await.map_err(|error| {
+        tracing::error!(%error, "the database does not answer");
+        Problem::new(&problem::BUSY, "The database does not answer.").retry_after(5)
+    })?;
+    Ok("ready\n")
+}

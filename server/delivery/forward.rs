@@ -8,6 +8,7 @@ use super::millis;
 use super::notice::{Confirmation, Extent, Notice, may_be_told};
 use super::pump::{Batch, next_attempt};
 use super::relay::{Handed, Reply};
+use super::reply::scrub;
 use super::work::attempt;
 use crate::mail::address::Address;
 use crate::mail::id::{Ids, digest, hex};
@@ -158,11 +159,11 @@ impl Inner {
         let from = content.reply_to.first().and_then(|reply| reply.address.parse::<Address>().ok());
         let stored = self.stored(&digest).await?;
         match self.hand(batch, &leased, from.as_ref(), &to, &stored).await {
-            Handed::Taken(reply) => self.end_notice(leased, Outcome::Relayed, Some(reply)).await,
-            Handed::Deferred(reply) => self.put_off_notice(leased, reply).await,
-            Handed::Refused(reply) => self.end_notice(leased, failed("refused"), Some(reply)).await,
+            Handed::Taken(reply) => self.end_notice(leased, Outcome::Relayed, Some(discreet(reply))).await,
+            Handed::Deferred(reply) => self.put_off_notice(leased, discreet(reply)).await,
+            Handed::Refused(reply) => self.end_notice(leased, failed("refused"), Some(discreet(reply))).await,
             Handed::Unfit(reply) => {
-                self.end_notice(leased, failed("not_supported_by_relay"), Some(reply)).await
+                self.end_notice(leased, failed("not_supported_by_relay"), Some(discreet(reply))).await
             }
             Handed::Withheld => self.withheld(leased).await,
         }
@@ -237,6 +238,11 @@ impl Inner {
         self.record(|now| self.context.store.finish(leased.clone(), outcome.clone(), attempt.clone(), now))
             .await
     }
+}
+
+/// What a server said, without the secret address that it likes to repeat.
+fn discreet(reply: Reply) -> Reply {
+    Reply { text: scrub(&reply.text, ""), ..reply }
 }
 
 fn failed(code: &str) -> Outcome {

@@ -67,7 +67,7 @@ impl Default for Settings {
             },
             at_once: 64,
             per_destination: 8,
-            lease: seconds(45),
+            lease: seconds(30),
             poll: seconds(15),
             drain: seconds(20),
             time_outs: TimeOuts::default(),
@@ -126,6 +126,7 @@ impl Worker {
     /// Works until `shutdown`; then finishes what is being worked on, within bounds, and gives back the rest.
     pub async fn run(self, shutdown: CancellationToken) {
         let inner = self.0;
+        inner.take_over().await;
         tokio::join!(inner.clone().pump(Lane::Here), inner.clone().pump(Lane::Outside), async {
             shutdown.cancelled().await;
             inner.stopping.cancel();
@@ -139,6 +140,17 @@ impl Worker {
 impl Inner {
     fn now(&self) -> i64 {
         self.context.clock.now_ms()
+    }
+
+    /// Where there can be no other worker, what the last one had in hand is due at once, not when its leases end.
+    async fn take_over(&self) {
+        match self.context.store.take_over(self.now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "going on with what was being worked on before"),
+            Err(error) => {
+                tracing::warn!(%error, "what was being worked on before waits for its leases to end")
+            }
+        }
     }
 
     fn lease_ends(&self, now: i64) -> i64 {

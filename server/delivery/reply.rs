@@ -67,7 +67,7 @@ pub(super) async fn send(
 
 /// The text without secret reply addresses, which mail programs like to quote: whoever has one may answer in its
 /// owner's name. The token of this very mail goes wherever it stands, in whatever way it is written.
-fn scrub(text: &str, token: &str) -> String {
+pub(super) fn scrub(text: &str, token: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;

@@ -451,6 +451,23 @@ impl Store {
         self.write(async move |tx| tx.all(statement.clone()).await).await
     }
 
+    /// Ends the leases of workers before this one, on SQLite, which one worker has for itself; how many there were.
+    /// On PostgreSQL others may be at work, so leases end by themselves.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn take_over(&self, now: i64) -> Result<u64> {
+        if matches!(self.0.engine, super::Engine::Postgres(_)) {
+            return Ok(0);
+        }
+        self.write(async move |tx| {
+            let end = sql("update delivery set due_at = $1, lease = null, leased_until = null \
+                           where lease is not null and settled_at is null");
+            tx.run(end.bind(now)).await
+        })
+        .await
+    }
+
     /// When the next delivery of a lane is due, in milliseconds; none when nothing is open.
     ///
     /// # Errors

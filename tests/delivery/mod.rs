@@ -1,5 +1,6 @@
 //! The delivery worker, against real stores and a scripted peer.
 
+mod crash;
 mod deposit;
 mod lease;
 mod local;

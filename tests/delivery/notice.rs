@@ -224,6 +224,22 @@ both!(a_refused_notice_bounces_to_nobody, |engine| async move {
     assert_eq!(post.settle().await, 0);
 });
 
+both!(the_secret_address_is_kept_out_of_what_is_recorded, |engine| async move {
+    let mta = Mta::start().await;
+    let post = Post::start(engine, Some(&mta)).await;
+    let (ana, bo) = (post.app.person("Ana").await, post.app.person("Bo").await);
+    post.forward(&bo, "bo@home.test", "full").await;
+    post.send(&ana, &[&bo.address], "one").await;
+    post.settle().await;
+    let secret = mta.wait(1).await.remove(0).mail_from;
+    mta.always(Stage::Mail, reply(&format!("451 4.7.1 <{secret}>: wait")));
+    post.send(&ana, &[&bo.address], "two").await;
+    post.settle().await;
+    let queue = post.app.store.queue(None, 10).await.unwrap();
+    let said = queue[0].last_diagnostic.as_deref().unwrap();
+    assert_eq!(said, "4.7.1 <reply@example.org>: wait");
+});
+
 both!(an_outside_address_is_asked_first, |engine| async move {
     let mta = Mta::start().await;
     let post = Post::start(engine, Some(&mta)).await;

@@ -20,6 +20,7 @@ export default ts.config(
       'no-console': 'error',
       eqeqeq: 'error',
       'svelte/no-at-html-tags': 'error',
+      'svelte/prefer-svelte-reactivity': 'off', // plain maps and sets are meant where nothing is drawn from them
       'svelte/no-navigation-without-resolve': 'off', // a SvelteKit rule
     },
   },

@@ -14,12 +14,15 @@ export function budget(limit: number): Plugin {
         for (const next of chunks.find((chunk) => chunk.fileName === name)?.imports ?? []) wanted.add(next);
       }
       let total = 0;
+      const parts: string[] = [];
       for (const file of Object.values(bundle)) {
         const entryStyle = file.type === 'asset' && /index-[^/]*\.css$/.test(file.fileName);
         if (!wanted.has(file.fileName) && !entryStyle) continue;
-        total += gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 }).length;
+        const bytes = gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 }).length;
+        total += bytes;
+        parts.push(`${file.fileName} ${(bytes / 1000).toFixed(1)}`);
       }
-      const text = `first load: ${(total / 1000).toFixed(1)} kB of JS and CSS after gzip (limit ${limit / 1000} kB)`;
+      const text = `first load: ${(total / 1000).toFixed(1)} kB of JS and CSS after gzip (limit ${limit / 1000} kB): ${parts.join(', ')}`;
       if (total > limit) this.error(text);
       this.info(text);
     },

@@ -1,0 +1,46 @@
+// The second wall before the frame: DOMPurify over what the server has cleaned already (the frame's sandbox and its own policy are the
+// third and fourth). What leaves here goes into the frame as it is: nothing touches it after this.
+import DOMPurify, { type Config } from 'dompurify';
+
+const config: Config = {
+  USE_PROFILES: { html: true },
+  FORBID_TAGS: ['style', 'link', 'meta', 'base', 'form', 'input', 'button', 'textarea', 'select', 'option', 'iframe', 'object', 'embed', 'video', 'audio', 'source', 'track', 'picture', 'dialog', 'template', 'slot'],
+  FORBID_ATTR: ['id', 'name', 'srcset', 'ping', 'background', 'poster', 'action', 'formaction', 'is', 'slot', 'autofocus', 'contenteditable', 'popover', 'tabindex', 'accesskey'],
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|data:image\/(?:png|gif|jpeg|webp);|\/v1\/messages\/[\w-]+\/attachments\/\d+$)/i,
+};
+
+DOMPurify.addHook('afterSanitizeAttributes', (node) => {
+  if (node.tagName === 'A' || node.tagName === 'AREA') {
+    node.setAttribute('target', '_blank');
+    node.setAttribute('rel', 'noopener noreferrer nofollow');
+  }
+  if (node.tagName === 'IMG') {
+    // Pictures come with the message or not at all.
+    if (!/^(?:data:image\/|\/v1\/messages\/)/i.test(node.getAttribute('src') ?? '')) node.removeAttribute('src');
+    if (!node.hasAttribute('alt')) node.setAttribute('alt', '');
+  }
+});
+
+/** The whole document of a frame for a message. `id` is the message's, `origin` ours: attachments of this message alone may be shown. */
+function page(html: string, id: string, origin: string): string {
+  const pictures = `${origin}/v1/messages/${encodeURIComponent(id)}/attachments/`;
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data: ${pictures}; form-action 'none'; base-uri 'none'`;
+  const look = 'html{color-scheme:light;background:#fff}body{margin:0;padding:16px;font:16px/24px "Source Sans 3",system-ui,sans-serif;color:#161a21;overflow-wrap:anywhere}'
+    + 'img{max-width:100%;height:auto}img:not([src]){display:none}table{max-width:100%}pre{white-space:pre-wrap}a{color:#2340b8}blockquote{margin:8px 0 8px 4px;padding-left:12px;border-left:2px solid #d5dae2;color:#454d5b}';
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="referrer" content="no-referrer"><title>Message</title><style>${look}</style></head><body>${DOMPurify.sanitize(html, config)}</body></html>`;
+}
+
+// Under `require-trusted-types-for` only a policy may make the document. This one can make nothing but a cleaned message: its input is
+// the pair of an id and the hostile text. It bears DOMPurify's name because the page's policy admits that one twice.
+interface Maker { createHTML(input: string): string }
+const factory = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Maker): Maker } }).trustedTypes;
+const rules: Maker = { createHTML: (input) => { const [id, html] = JSON.parse(input) as [string, string]; return page(html, id, location.origin); } };
+const maker = factory === undefined ? rules : factory.createPolicy('dompurify', rules);
+
+/** The document to show in the frame, as `srcdoc` takes it. */
+export const frameDocument = (id: string, html: string): string => maker.createHTML(JSON.stringify([id, html]));
+
+/** Whether the server took pictures from other places out of a message. */
+export const hidesPictures = (html: string): boolean => /<img\b[^>]*\sdata-src\s*=/i.test(html);

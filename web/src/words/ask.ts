@@ -1,0 +1,116 @@
+// The state of a question card: which face it shows, for whom, and why.
+import { texts } from '../texts.ts';
+import type { Address, Ask, Message, Option } from '../wire/types.ts';
+import { nameOf, same } from './address.ts';
+import { atMoment, left, moment, span } from './time.ts';
+
+/** What a card shows. `open` can be answered now; the others say what became of the question. */
+export type Face =
+  | { kind: 'open'; due: string }
+  | { kind: 'mine' | 'done' | 'late' | 'withdrawn' | 'waiting'; title: string; facts: [string, string][]; text: string };
+
+/** The title of an option by its name; the name itself if there is none. */
+export const optionTitle = (ask: Pick<Ask, 'options'>, name: string): string => ask.options.find((option) => option.name === name)?.title ?? name;
+
+/** Names people by the message's own headers. */
+export function calling(message: Pick<Message, 'from' | 'to' | 'cc'>, mine: readonly string[]): (address: string) => string {
+  const known = new Map<string, Address>();
+  for (const who of [message.from, ...message.to, ...message.cc]) if (who !== null) known.set(who.address.toLowerCase(), who);
+  return (address) => {
+    if (mine.some((each) => same(each, address))) return texts.you;
+    return nameOf(known.get(address.toLowerCase()) ?? { name: null, address });
+  };
+}
+
+/** Which face to show now. `mine` are the reader's own addresses. */
+export function face(message: Pick<Message, 'from' | 'to' | 'cc' | 'received_at'>, ask: Ask, mine: readonly string[], now: number): Face {
+  const who = calling(message, mine);
+  const asker = message.from === null ? texts.nobody : nameOf(message.from);
+  const deadline = ask.deadline === null ? null : Date.parse(ask.deadline);
+  const settled = ask.settled_at === null ? now : Date.parse(ask.settled_at);
+  const when = atMoment(settled, now);
+  const answer = ask.answers.find((each) => each.value !== null);
+  const facts: [string, string][] = [];
+  const note = ask.value?.comment ?? answer?.value?.comment ?? null;
+  if (note !== null && note !== '') facts.push([texts.ask.note, note]);
+  if (ask.state === 'fulfilled') {
+    const option = optionTitle(ask, choiceOf(ask.value) ?? choiceOf(answer?.value) ?? '');
+    if (answer === undefined || answer.via === 'expiry') {
+      return { kind: 'late', title: texts.ask.nobody(moment(deadline ?? settled, now)), facts, text: `${texts.ask.countedAs(option)} ${ask.role === 'asker' ? '' : texts.ask.told(asker)}`.trim() };
+    }
+    facts.push([texts.ask.took, texts.ask.took_(span(settled - Date.parse(message.received_at)))]);
+    const by = who(answer.by);
+    const title = by === texts.you ? texts.ask.youAnswered(option, when) : texts.ask.otherAnswered(by, option, when);
+    return { kind: by === texts.you ? 'mine' : 'done', title, facts, text: '' };
+  }
+  if (ask.state === 'rejected') {
+    const code = ask.reason?.code ?? '';
+    if (code === 'expired') {
+      return { kind: 'late', title: texts.ask.nobody(moment(deadline ?? settled, now)), facts, text: ask.role === 'asker' ? '' : texts.ask.told(asker) };
+    }
+    if (code === 'canceled') {
+      return { kind: 'withdrawn', title: ask.role === 'asker' ? texts.ask.youWithdrew(when) : texts.ask.withdrawn(asker, when), facts, text: '' };
+    }
+    if (code === 'undeliverable') return { kind: 'withdrawn', title: texts.ask.undeliverable, facts, text: '' };
+    const declined = ask.asked.find((each) => each.declined && mine.some((one) => same(one, each.address)));
+    return { kind: 'withdrawn', title: declined === undefined ? texts.ask.declined : texts.ask.youDeclined, facts, text: '' };
+  }
+  if (ask.role === 'asker') {
+    const open = ask.asked.filter((each) => !each.answered && !each.declined);
+    const text = deadline === null ? texts.ask.noDeadline : texts.ask.by(moment(deadline, now), left(deadline, now));
+    return { kind: 'waiting', title: texts.ask.youAsked(names(open.map((each) => who(each.address)))), facts: states(ask, who), text };
+  }
+  const me = ask.asked.find((each) => mine.some((one) => same(one, each.address)));
+  if (me?.declined === true) return { kind: 'withdrawn', title: texts.ask.youDeclined, facts, text: '' };
+  if (me?.answered === true) {
+    const own = ask.answers.find((each) => mine.some((one) => same(one, each.by)));
+    const time = own === undefined ? when : atMoment(Date.parse(own.at), now);
+    return { kind: 'mine', title: texts.ask.youAnswered(optionTitle(ask, choiceOf(own?.value) ?? ''), time), facts, text: '' };
+  }
+  if (deadline !== null && deadline <= now) return { kind: 'late', title: texts.ask.late, facts, text: '' };
+  return { kind: 'open', due: deadline === null ? texts.ask.noDeadline : texts.ask.by(moment(deadline, now), left(deadline, now)) };
+}
+
+const names = (list: readonly string[]): string => (list.length > 1 ? `${list.slice(0, -1).join(', ')} and ${list[list.length - 1] as string}` : (list[0] ?? texts.nobody));
+
+function states(ask: Ask, who: (address: string) => string): [string, string][] {
+  if (ask.asked.length < 2) return [];
+  return ask.asked.map((each) => [who(each.address), each.declined ? texts.ask.declinedState : each.answered ? texts.ask.answeredState : texts.ask.pendingState]);
+}
+
+/** The chosen name in a value, which may be an object or the plain name. */
+export function choiceOf(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return null;
+  const { choice } = value as { choice?: unknown };
+  return typeof choice === 'string' ? choice : null;
+}
+
+/** The foot of an open card: who else was asked, and what happens with no answer. */
+export function foot(message: Pick<Message, 'from' | 'to' | 'cc'>, ask: Ask, mine: readonly string[], now: number): string {
+  const who = calling(message, mine);
+  const others = ask.asked.map((each) => who(each.address)).filter((name) => name !== texts.you);
+  const out: string[] = [];
+  if (others.length > 0) out.push(texts.ask.others(names(others), others.length > 1));
+  if (ask.deadline !== null) {
+    const time = moment(Date.parse(ask.deadline), now);
+    const value = choiceOf(ask.on_expiry);
+    out.push(value === null ? texts.ask.expires(time) : texts.ask.expiry(time, optionTitle(ask, value)));
+  }
+  return out.join(' ');
+}
+
+/** Facts for the card out of the question's context: what is short and flat, by its own names. */
+export function contextFacts(context: unknown): [string, string][] {
+  if (typeof context !== 'object' || context === null || Array.isArray(context)) return [];
+  return Object.entries(context)
+    .filter(([, value]) => typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    .slice(0, 8)
+    .map(([key, value]) => [key.charAt(0).toUpperCase() + key.slice(1).replaceAll('_', ' '), typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value).slice(0, 300)]);
+}
+
+/** The key that chooses an option: y and n for two, digits for more. */
+export const optionKey = (at: number, of: number): string => (of <= 2 ? (['y', 'n'][at] ?? '') : at < 9 ? String(at + 1) : '');
+
+/** The option a key chooses, if any. */
+export const optionFor = (key: string, options: readonly Option[]): Option | null => options.find((_, at) => optionKey(at, options.length) === key) ?? null;

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod http;
 pub mod mail;
 pub mod promise;
+pub mod smtp;
 pub mod store;
 pub mod submission;
 pub mod telemetry;

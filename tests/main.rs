@@ -10,5 +10,6 @@ mod support;
 mod delivery;
 mod floors;
 mod schema;
+mod smtp;
 mod statements;
 mod store;

@@ -508,7 +508,7 @@ mod tests {
             let started = Instant::now();
             let stripped = strip(&text);
             assert!(stripped.text.len() <= text.len());
-            assert!(started.elapsed() < Duration::from_secs(10), "{name} took {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(60), "{name} took {:?}", started.elapsed());
         }
     }
 

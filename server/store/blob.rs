@@ -80,6 +80,17 @@ impl Spool {
         Spool { blobs, head: Vec::new(), file: None, hash: Sha256::new(), size: 0, limit: self.limit }
     }
 
+    /// A copy of what was written. Blocking.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn contents(&self) -> io::Result<Vec<u8>> {
+        match &self.file {
+            None => Ok(self.head.clone()),
+            Some((_, path)) => fs::read(path),
+        }
+    }
+
     /// Reads back what was written, and forgets it when the reader is dropped.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::http::{self, AppState};
 use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::retry::Schedule;
+use crate::smtp;
 use crate::store::{self, Store};
 use crate::submission;
 
@@ -147,7 +148,8 @@ impl App {
             tasks.spawn(http::serve(listener, http::router(state), shutdown.clone()));
         }
         if let Some(listener) = smtp {
-            drop(listener);
+            let settings = smtp::Settings { listen: config.smtp.listen, ..smtp::Settings::default() };
+            tasks.spawn(smtp::Door::new(context.clone(), settings).serve(listener, shutdown.clone()));
         }
         tasks.close();
         Ok(Running { context, worker, http: http_at, smtp: smtp_at, public_url, shutdown, tasks, _lock: lock })

@@ -241,7 +241,22 @@ fn private_dir(dir: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes a file that only its owner can read, before SQLite would make it for everybody; its journal takes the
+/// same permissions.
+fn private_file(file: &std::path::Path) -> Result<()> {
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(file)?;
+    Ok(())
+}
+
 async fn sqlite(file: &std::path::Path) -> Result<(Engine, Bell)> {
+    private_file(file)?;
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)

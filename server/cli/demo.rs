@@ -12,7 +12,7 @@ use crate::mail::address::{Address, Named};
 use crate::mail::clock::Clock;
 use crate::promise::ask::{Ask, ChoiceOption, Comment};
 use crate::store::account::{Account, Kind, NewAccount};
-use crate::store::email::Change;
+use crate::store::email::{Change, Filter};
 use crate::submission::{self, Accepted, Question, Request, respond, submit};
 
 use super::say;
@@ -21,6 +21,9 @@ use super::say;
 const NOWHERE: &str = "smtp://127.0.0.1:9";
 /// An address that never exists (RFC 2606).
 const OUTSIDE: &str = "kim@elsewhere.invalid";
+
+/// What deploy-bot asks.
+const QUESTION: &str = "Deploy build 4821 to production?";
 
 /// What happens is played some hours ago, so that the inbox has a past.
 struct Stage {
@@ -33,7 +36,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let mut context = app.context().await?;
     let domain = context.domain.to_string();
     let bot: Address = format!("deploy-bot@{domain}").parse()?;
-    if context.store.account_by_address(&bot.key()).await?.is_some() {
+    if played(&context, &bot).await? {
         context.store.close().await;
         say("The demo is here already.");
         return Ok(());
@@ -48,6 +51,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     settings.relay = Some(NOWHERE.parse()?);
     let stage = Stage { worker: Worker::new(context.clone(), settings), context };
 
+    let mut new = Vec::new();
+    for local in ["ana", "bo", "carol"] {
+        let address = format!("{local}@{domain}");
+        if stage.context.store.account_by_address(&address).await?.is_none() {
+            new.push(address);
+        }
+    }
     let ana = stage.account("ana", "Ana Ferreira", Kind::Person, Some(&phc)).await?;
     let bo = stage.account("bo", "Bo Lindqvist", Kind::Person, Some(&phc)).await?;
     let carol = stage.account("carol", "Carol Osei", Kind::Person, Some(&phc)).await?;
@@ -66,8 +76,19 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     };
     stage.send(&ana, letter).await?;
     stage.context.store.close().await;
-    say(&format!("Sign in as ana@{domain}, bo@{domain} or carol@{domain} with the password {password}"));
+    if new.is_empty() {
+        say("The demo is ready.");
+    } else {
+        say(&format!("Sign in as {} with the password {password}", new.join(" or ")));
+    }
     Ok(())
+}
+
+/// Whether the demo was here before: its question is among what deploy-bot has sent.
+async fn played(context: &submission::Context, bot: &Address) -> anyhow::Result<bool> {
+    let Some(bot) = context.store.account_by_address(&bot.key()).await? else { return Ok(false) };
+    let asked = Filter { subject: Some(QUESTION.into()), ..Filter::default() };
+    Ok(!context.store.emails(bot.id, &asked, None, 1).await?.is_empty())
 }
 
 /// Four groups of four: enough for a password that is shown once.
@@ -79,12 +100,14 @@ fn short(token: &str) -> String {
 impl Stage {
     async fn account(&self, local: &str, name: &str, kind: Kind, phc: Option<&String>) -> anyhow::Result<Account> {
         let (store, now) = (&self.context.store, self.context.clock.now_ms());
-        let id = self.context.ids.id(now);
         let address: Address = format!("{local}@{}", self.context.domain).parse()?;
-        let shown = address.to_string();
+        if let Some(account) = store.account_by_address(&address.key()).await? {
+            return Ok(account);
+        }
+        let id = self.context.ids.id(now);
         let new =
             NewAccount { id, address, name: name.into(), kind, admin: false, password: phc.cloned() };
-        store.create_account(new, now).await.with_context(|| format!("{shown} is there already"))?;
+        store.create_account(new, now).await?;
         store.account(id).await?.context("an account that was just made")
     }
 
@@ -169,7 +192,7 @@ impl Stage {
             vec![option("approve", "Approve", None), option("reject", "Reject", Some(Comment::Required))];
         let question = Request {
             to: vec![named(of)?],
-            subject: "Deploy build 4821 to production?".into(),
+            subject: QUESTION.into(),
             text: Some("Build 4821 has passed every check on staging.\n\nChanges: 14 commits, 2 migrations.\nWindow: today until 18:00.\n".into()),
             ask: Some(Question {
                 ask: Ask::choice(options, None)?,

@@ -161,10 +161,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             return Problem::new(&problem::INVALID_JSON, format!("The body is not JSON: {error}."));
         }
         let text = error.to_string();
+        let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
         let field = path.split('/').nth(1).unwrap_or_default();
-        let kind = if text.starts_with("unknown field") {
-            &problem::UNKNOWN_FIELD
-        } else if matches!(field, "to" | "cc" | "bcc" | "from" | "address") && !text.starts_with("invalid type") {
+        if text.starts_with("unknown field") {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            return Problem::at(&problem::UNKNOWN_FIELD, path, format!("there is no field {name:?} here"));
+        }
+        let addresses = matches!(field, "to" | "cc" | "bcc" | "from" | "address");
+        let kind = if addresses && !text.starts_with("invalid type") && !text.starts_with("missing") {
             &problem::INVALID_ADDRESS
         } else {
             &problem::INVALID_BODY
@@ -234,8 +238,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
         read.map(|axum::extract::Query(value)| Params(value)).map_err(|error| {
             let text = error.body_text();
             let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            let name = text.split(['`', ':']).find(|s| !s.starts_with("unknown") && !s.starts_with("missing"));
-            Problem::at(&problem::INVALID_PARAMETER, format!("?{}", name.unwrap_or_default().trim()), text)
+            let (name, why) = text.split_once(": ").unwrap_or(("", text));
+            let why = if why.starts_with("unknown field") { "there is no such parameter" } else { why };
+            let name = if name.is_empty() { why.split('`').nth(1).unwrap_or_default() } else { name };
+            Problem::at(&problem::INVALID_PARAMETER, format!("?{name}"), why)
         })
     }
 }

@@ -98,15 +98,20 @@ fn short(token: &str) -> String {
 }
 
 impl Stage {
-    async fn account(&self, local: &str, name: &str, kind: Kind, phc: Option<&String>) -> anyhow::Result<Account> {
+    async fn account(
+        &self,
+        local: &str,
+        name: &str,
+        kind: Kind,
+        phc: Option<&String>,
+    ) -> anyhow::Result<Account> {
         let (store, now) = (&self.context.store, self.context.clock.now_ms());
         let address: Address = format!("{local}@{}", self.context.domain).parse()?;
         if let Some(account) = store.account_by_address(&address.key()).await? {
             return Ok(account);
         }
         let id = self.context.ids.id(now);
-        let new =
-            NewAccount { id, address, name: name.into(), kind, admin: false, password: phc.cloned() };
+        let new = NewAccount { id, address, name: name.into(), kind, admin: false, password: phc.cloned() };
         store.create_account(new, now).await?;
         store.account(id).await?.context("an account that was just made")
     }

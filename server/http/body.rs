@@ -73,7 +73,9 @@ pub async fn take(
         Err(problem) => {
             let mut response = problem.into_response();
             // What is left of the body is not read, so the connection is of no more use.
-            response.headers_mut().insert(super::header::CONNECTION, super::HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(super::header::CONNECTION, super::HeaderValue::from_static("close"));
             response
         }
     }
@@ -103,8 +105,9 @@ async fn collect(
         loop {
             let piece = tokio::time::timeout(PAUSE, stream.next()).await.map_err(|_| late())?;
             let Some(piece) = piece else { return Ok(Bytes::from(bytes)) };
-            let piece = piece
-                .map_err(|_| Problem::new(&problem::INVALID_REQUEST, "The body ended before it was whole."))?;
+            let piece = piece.map_err(|_| {
+                Problem::new(&problem::INVALID_REQUEST, "The body ended before it was whole.")
+            })?;
             if bytes.len() + piece.len() > most {
                 return Err(too_large());
             }
@@ -141,7 +144,8 @@ fn is_json(media: &str) -> bool {
         || essence.strip_prefix("application/").is_some_and(|sub| sub.ends_with("+json"));
     json && parts.all(|parameter| {
         let parameter = parameter.trim().to_ascii_lowercase();
-        !parameter.starts_with("charset=") || parameter.trim_start_matches("charset=").trim_matches('"') == "utf-8"
+        !parameter.starts_with("charset=")
+            || parameter.trim_start_matches("charset=").trim_matches('"') == "utf-8"
     })
 }
 
@@ -253,7 +257,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = axum::extract::Path::<std::collections::HashMap<String, String>>::from_request_parts(parts, state);
+        let path = axum::extract::Path::<std::collections::HashMap<String, String>>::from_request_parts(
+            parts, state,
+        );
         let path = path.await.map_err(|_| Problem::not_found())?;
         path.get("id").and_then(|id| id_of(id)).map(Id).ok_or_else(Problem::not_found)
     }
@@ -312,7 +318,9 @@ mod tests {
     fn ids_have_one_form() {
         let id = "0190a5d5-0000-7000-8000-000000000001";
         assert!(id_of(id).is_some());
-        for bad in ["", "1", "{0190a5d5-0000-7000-8000-000000000001}", "0190a5d5000070008000000000000001", "'; --"] {
+        for bad in
+            ["", "1", "{0190a5d5-0000-7000-8000-000000000001}", "0190a5d5000070008000000000000001", "'; --"]
+        {
             assert!(id_of(bad).is_none(), "{bad}");
         }
     }

@@ -102,6 +102,9 @@ table{border-collapse:collapse;width:100%;margin:.5rem 0}td,th{text-align:left;v
 code{font:.875em ui-monospace,monospace}p{margin:.25rem 0}.quiet{color:#5a6275}a{color:#2443c4}\
 @media(prefers-color-scheme:dark){body{color:#e6e8ee;background:#14171f}td,th{border-color:#333a4a}.quiet{color:#a3abbd}a{color:#9db0ff}}";
 
+/// A route: its method, its path, and what is said of it.
+type Entry<'d> = (String, String, &'d Value);
+
 /// The page for people: every route with its parameters, bodies and answers, and every problem.
 fn page(document: &Value) -> String {
     let mut html = format!(
@@ -110,7 +113,7 @@ fn page(document: &Value) -> String {
          <p>JSON under <code>/v1</code>; the whole truth for programs is <a href=\"/openapi.json\">openapi.json</a>. \
          Send <code>Authorization: Bearer rst_…</code>. Errors are problem details (RFC 9457), listed <a href=\"#problems\">below</a>.</p>"
     );
-    let mut groups: Vec<(String, Vec<(String, String, &Value)>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<Entry<'_>>)> = Vec::new();
     for (path, methods) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in methods.as_object().into_iter().flatten() {
             let tag = operation["tags"][0].as_str().unwrap_or("Other").to_owned();
@@ -173,7 +176,9 @@ fn route(html: &mut String, method: &str, path: &str, operation: &Value) {
         html.push_str("</table>");
     }
     html.push_str("<table>");
-    for (status, answer) in operation["responses"].as_object().into_iter().flatten().filter(|(s, _)| *s != "default") {
+    for (status, answer) in
+        operation["responses"].as_object().into_iter().flatten().filter(|(s, _)| *s != "default")
+    {
         let body = answer["content"].as_object().and_then(|media| media.values().next());
         _ = write!(
             html,
@@ -197,7 +202,13 @@ fn schemas(html: &mut String, schemas: &Value) {
             }
             for (field, about) in part["properties"].as_object().into_iter().flatten() {
                 let said = about["description"].as_str().unwrap_or_default();
-                _ = write!(html, "<tr><td><code>{}</code><td>{}<td>{}", escaped(field), kind(about), escaped(said));
+                _ = write!(
+                    html,
+                    "<tr><td><code>{}</code><td>{}<td>{}",
+                    escaped(field),
+                    kind(about),
+                    escaped(said)
+                );
             }
         }
         html.push_str("</table>");
@@ -216,7 +227,9 @@ fn kind(schema: &Value) -> String {
     match &schema["type"] {
         Value::String(name) if name == "array" => format!("list of {}", kind(&schema["items"])),
         Value::String(name) => escaped(name),
-        Value::Array(names) => escaped(&names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")),
+        Value::Array(names) => {
+            escaped(&names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "))
+        }
         _ => String::new(),
     }
 }

@@ -9,6 +9,7 @@ mod support;
 
 mod delivery;
 mod floors;
+mod rest;
 mod schema;
 mod smtp;
 mod statements;

@@ -152,6 +152,6 @@ impl Answer {
 
 /// The member of an object, as a text; the test fails when it is none.
 #[track_caller]
-pub(crate) fn text<'a, I: serde_json::value::Index>(value: &'a Value, member: I) -> &'a str {
+pub(crate) fn text<I: serde_json::value::Index>(value: &Value, member: I) -> &str {
     value.index(member).as_str().unwrap_or_else(|| panic!("no such text in {value}"))
 }

@@ -8,7 +8,9 @@
 mod support;
 
 mod delivery;
+mod e2e;
 mod floors;
+mod readme;
 mod schema;
 mod smtp;
 mod statements;

@@ -68,6 +68,13 @@ impl Client {
         Ok(Answer { status, headers, bytes, request: name })
     }
 
+    /// Sends a request whose body is not read yet, as a stream's.
+    pub(crate) async fn send_open(&self, request: reqwest::RequestBuilder) -> reqwest::Response {
+        let response = self.http.execute(request.build().unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        response
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }

@@ -198,11 +198,11 @@ async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListene
 /// Holds a SQLite database against a second server. PostgreSQL is made for several.
 fn lock(config: &Config) -> anyhow::Result<Option<File>> {
     let file = match config.database.url.as_deref() {
-        Some(url) if url.starts_with("postgres") => return Ok(None),
-        Some(url) => {
-            let path = url.strip_prefix("sqlite:").unwrap_or(url).trim_start_matches("//");
-            PathBuf::from(format!("{path}.lock"))
-        }
+        Some(url) => match url.strip_prefix("sqlite:") {
+            Some(path) => PathBuf::from(format!("{}.lock", path.trim_start_matches("//"))),
+            // PostgreSQL, or what the store refuses.
+            None => return Ok(None),
+        },
         None => {
             private_dir(&config.data_dir)
                 .with_context(|| format!("{} cannot be made", config.data_dir.display()))?;

@@ -1,5 +1,7 @@
 //! Logging: to standard error, as lines for people or as JSON. Message bodies, tokens and passwords are never logged.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -12,6 +14,8 @@ pub fn start(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level)
         .map_err(|error| anyhow::anyhow!("log.level {:?}: {error}", log.level))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log file or a journal wants no colours.
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
     let started = match log.format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

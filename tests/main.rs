@@ -7,8 +7,12 @@
 #[macro_use]
 mod support;
 
+mod command;
 mod delivery;
+mod e2e;
 mod floors;
+
+mod readme;
 mod rest;
 mod schema;
 mod smtp;

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::Engine;
 use crate::support::process::{BINARY, Process};
 
 fn read(name: &str) -> String {
@@ -22,22 +21,32 @@ both!(the_tour_runs, |engine| async move {
     let blocks = blocks(&readme);
     assert!(blocks.len() >= 6, "{} blocks", blocks.len());
     let script = blocks.join("\necho '--'\n").replace("127.0.0.1:8080", &server.http.to_string());
-    let path = format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let path =
+        format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
     // The server's own settings, as whoever follows the tour has them.
     let environment = server.command(&[]);
     let environment = environment.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", &script]).envs(environment).env("PATH", path);
     let output = bash.current_dir(server.database.dir()).output().unwrap();
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{complained}\n{}", server.log());
     let parts: Vec<&str> = said.split("--\n").collect();
     assert!(parts[1].contains("\"state\":\"accepted\""), "{}", parts[1]);
-    assert!(parts[2].contains("All tests passed, in 4 minutes.") && parts[2].contains("\"seen\":true"), "{}", parts[2]);
+    assert!(
+        parts[2].contains("All tests passed, in 4 minutes.") && parts[2].contains("\"seen\":true"),
+        "{}",
+        parts[2]
+    );
     assert!(parts[3].contains("\"state\":\"pending\""), "{}", parts[3]);
     assert!(parts[4].lines().last().unwrap().contains("\"state\":\"fulfilled\""), "{}", parts[4]);
     assert!(parts[4].contains("approve"), "{}", parts[4]);
-    assert!(parts[5].contains("\"state\":\"delivered\"") && parts[5].contains("promise.settled"), "{}", parts[5]);
+    assert!(
+        parts[5].contains("\"state\":\"delivered\"") && parts[5].contains("promise.settled"),
+        "{}",
+        parts[5]
+    );
 });
 
 #[test]
@@ -69,7 +78,9 @@ fn the_files_that_are_named_exist() {
         let marked = text.split('`').skip(1).step_by(2);
         let linked = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for name in marked.chain(linked) {
-            let named = ["server/", "tests/", "config/", "migrations/", "web/"].iter().any(|dir| name.starts_with(dir));
+            let named = ["server/", "tests/", "config/", "migrations/", "web/"]
+                .iter()
+                .any(|dir| name.starts_with(dir));
             if named && !name.contains(['{', '*', ' ']) && !name.contains("00nn") {
                 seen += 1;
                 assert!(root.join(name).exists(), "{document} names {name}, which is not there");

@@ -52,7 +52,7 @@ async fn measure(app: &App, person: &Person, count: i64) -> Vec<(&'static str, D
     let flagged = Filter { flagged: Some(true), ..Filter::default() };
     let middle = Some((count / 2, Uuid::nil()));
     let page = async |filter: &Filter, after| {
-        assert!(!store.emails(id, filter, after, 15).await.unwrap().is_empty())
+        assert!(!store.emails(id, filter, after, 15).await.unwrap().is_empty());
     };
     let threads = async |after| assert!(!store.threads(id, &inbox, after, 10).await.unwrap().is_empty());
     let newest = store.emails(id, &inbox, None, 1).await.unwrap().remove(0);

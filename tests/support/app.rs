@@ -1,10 +1,12 @@
 //! Restante in this process: a real store, a clock moved by hand, ids that repeat from run to run.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use restante::app::{self, Running};
+use restante::config::Config;
 use restante::delivery::relay::TimeOuts;
 use restante::delivery::{Settings, Worker};
 use restante::mail::address::Address;
@@ -16,6 +18,7 @@ use restante::store::token::NewToken;
 use restante::submission::{Accepted, Context, Request, submit};
 use uuid::Uuid;
 
+use super::client::Client;
 use super::mta::Mta;
 use super::{Database, Engine};
 
@@ -40,6 +43,7 @@ pub(crate) struct App {
     /// What submitting and depositing take.
     pub(crate) context: Context,
     pub(crate) worker: Worker,
+    running: Running,
     pub(crate) database: Database,
     must_settle: AtomicBool,
 }
@@ -76,18 +80,38 @@ impl App {
     /// Starts one with a worker of these settings.
     pub(crate) async fn with(engine: Engine, settings: Settings) -> Self {
         let database = Database::new(engine).await;
-        let (store, clock, ids) =
-            (database.store().await, Clock::manual(clock::at(1_795_428_000_000)), Ids::seeded(1));
-        let context = Context {
-            store: store.clone(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            settings: Arc::default(),
-            domain: DOMAIN.into(),
-            relays: settings.relay.is_some(),
-        };
+        let (clock, ids) = (Clock::manual(clock::at(1_795_428_000_000)), Ids::seeded(1));
+        let mut config = Config { data_dir: database.settings().data_dir, ..Config::default() };
+        config.database.url = database.url();
+        config.mail.domain = DOMAIN.into();
+        config.http.listen = ([127, 0, 0, 1], 0).into();
+        config.smtp.listen = ([127, 0, 0, 1], 0).into();
+        let app = app::App::new(config).with(clock.clone(), ids.clone()).without_worker();
+        let running = app.start().await.unwrap();
+        let context = Context { relays: settings.relay.is_some(), ..running.context.clone() };
         let worker = Worker::new(context.clone(), settings);
-        Self { store, clock, ids, context, worker, database, must_settle: AtomicBool::new(false) }
+        let (store, must_settle) = (context.store.clone(), AtomicBool::new(false));
+        Self { store, clock, ids, context, worker, running, database, must_settle }
+    }
+
+    /// A caller of the HTTP door, without credentials.
+    pub(crate) fn anyone(&self) -> Client {
+        Client::new(format!("http://{}", self.http()))
+    }
+
+    /// A caller of the HTTP door with a person's token.
+    pub(crate) fn client(&self, person: &Person) -> Client {
+        self.anyone().token(&person.token)
+    }
+
+    /// Where the HTTP door listens.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.running.http.unwrap()
+    }
+
+    /// Where the SMTP door listens.
+    pub(crate) fn smtp(&self) -> SocketAddr {
+        self.running.smtp.unwrap()
     }
 
     /// A second worker on the same database, as another node has one, with its own ids.

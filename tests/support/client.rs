@@ -68,6 +68,13 @@ impl Client {
         Ok(Answer { status, headers, bytes, request: name })
     }
 
+    /// Sends a request whose body is not read yet, as a stream's.
+    pub(crate) async fn send_open(&self, request: reqwest::RequestBuilder) -> reqwest::Response {
+        let response = self.http.execute(request.build().unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        response
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }
@@ -152,6 +159,6 @@ impl Answer {
 
 /// The member of an object, as a text; the test fails when it is none.
 #[track_caller]
-pub(crate) fn text<'a, I: serde_json::value::Index>(value: &'a Value, member: I) -> &'a str {
+pub(crate) fn text<I: serde_json::value::Index>(value: &Value, member: I) -> &str {
     value.index(member).as_str().unwrap_or_else(|| panic!("no such text in {value}"))
 }

@@ -90,6 +90,21 @@ impl Database {
         })
     }
 
+    /// Writes to it behind the store's back, as whoever damages a database does.
+    pub(crate) fn write(&self, statement: &'static str) {
+        let (name, file) = (self.name.clone(), self.dir.path().join("data/restante.db"));
+        apart(async move {
+            match name {
+                Some(name) => drop(connect(&name).await.execute(statement).await.unwrap()),
+                None => {
+                    let mut connection = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+                    connection.execute(statement).await.unwrap();
+                    connection.close().await.unwrap();
+                }
+            }
+        });
+    }
+
     /// Opens it.
     pub(crate) async fn store(&self) -> Store {
         Store::open(&self.settings()).await.unwrap()

@@ -75,7 +75,7 @@ impl Smtp {
                 if self.stream.read_line(&mut reply).await.unwrap_or(0) == 0 {
                     return reply;
                 }
-                if reply[start..].as_bytes().get(3) != Some(&b'-') {
+                if reply.as_bytes().get(start + 3) != Some(&b'-') {
                     return reply;
                 }
             }

@@ -66,6 +66,11 @@ impl Received {
         String::from_utf8_lossy(&self.data).into_owned()
     }
 
+    /// The plain text in it, decoded.
+    pub(crate) fn body(&self) -> String {
+        restante::mail::message::parse(&self.data).unwrap().text.unwrap_or_default()
+    }
+
     /// A header field, unfolded; empty when there is none.
     pub(crate) fn header(&self, name: &str) -> String {
         super::mail::header(&self.data, name)

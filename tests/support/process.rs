@@ -43,6 +43,11 @@ impl Process {
         Self { database, http, smtp, environment, child: None, greeting: String::new() }
     }
 
+    /// Sets one more variable, for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// A command of the binary with this server's settings, and no others of the caller's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);

@@ -1,0 +1,177 @@
+//! The command line: what the binary does at its first start, beside itself, and when something is wrong.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use crate::support::mta::Mta;
+use crate::support::process::Process;
+use crate::support::{Engine, until, within};
+
+/// Runs a command that has to fail; what it said, on one line.
+fn refused(server: &Process, arguments: &[&str], setting: (&str, &str)) -> String {
+    let output = server.command(arguments).env(setting.0, setting.1).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "restante {arguments:?} with {setting:?} went well");
+    assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    said
+}
+
+both!(the_first_link_makes_the_administrator_once, |engine| async move {
+    let mut server = Process::new(engine, &[]).await;
+    server.start();
+    let link =
+        server.greeting.split_whitespace().find(|word| word.contains("/setup?token=")).unwrap().to_owned();
+    let token = link.split("token=").nth(1).unwrap().to_owned();
+    let anyone = server.client();
+    let page = anyone.header("accept", "text/html").get(&format!("/setup?token={token}")).await;
+    page.expect(200);
+    assert!(page.header("content-type").starts_with("text/html"), "{page:?}");
+    anyone.get(&format!("/v1/setup?token={token}")).await.expect(200);
+    let new = json!({ "token": token, "address": "ana@localhost", "name": "Ana", "password": "three old bicycles" });
+    let browser = anyone.header("sec-fetch-site", "same-origin");
+    let made = browser.post("/v1/setup", new.clone()).await;
+    assert_eq!(made.expect(201)["admin"], true);
+    let cookie = made.header("set-cookie").to_owned();
+    assert!(
+        cookie.starts_with("restante=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
+    let session = browser.header("cookie", cookie.split(';').next().unwrap());
+    assert_eq!(session.get("/v1/me").await.expect(200)["address"], "ana@localhost");
+    anyone.get(&format!("/v1/setup?token={token}")).await.expect(404);
+    assert!((400..500).contains(&browser.post("/v1/setup", new).await.status));
+
+    // The session outlives the server; there is no second link.
+    server.kill();
+    server.start();
+    assert!(!server.greeting.contains("/setup"), "{}", server.greeting);
+    assert_eq!(session.get("/v1/me").await.expect(200)["admin"], true);
+    session.delete("/v1/session").await.expect(204);
+    assert_eq!(session.get("/v1/me").await.status, 401);
+});
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_the_same_file_is_refused() {
+    let mut server = Process::new(Engine::Sqlite, &[]).await;
+    server.start();
+    let free = ("RESTANTE_HTTP__LISTEN", "127.0.0.1:0");
+    for command in ["serve", "worker"] {
+        let said = refused(&server, &[command], free);
+        assert!(said.contains("another restante serves this database"), "{said}");
+    }
+    // The other commands are short writers, and work beside it.
+    server.run(&["account", "create", "ana@localhost"]);
+    let token = server.run(&["token", "create", "ana@localhost", "--name", "here"]);
+    server.client().token(&token).get("/v1/me").await.expect(200);
+    let said = refused(&server, &["account", "create", "ana@localhost"], free);
+    assert!(said.contains("ana@localhost"), "{said}");
+    let data = server.database.settings().data_dir;
+    let mode = std::fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "nobody else may look into {}: {mode:o}", data.display());
+    // A killed server holds nothing.
+    server.kill();
+    server.start();
+}
+
+both!(a_newer_database_is_refused_and_unharmed, |engine| async move {
+    let server = Process::new(engine, &[]).await;
+    server.run(&["migrate"]);
+    server.run(&["account", "create", "ana@localhost"]);
+    server.database.write(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+         values (9999, 'from the future', true, '', 0)",
+    );
+    for command in [&["serve"][..], &["migrate"], &["account", "create", "bo@localhost"]] {
+        let said = refused(&server, command, ("RESTANTE_LOG__LEVEL", "error"));
+        assert!(said.contains("9999") && said.contains("newer version"), "{said}");
+    }
+    assert_eq!(server.database.look("select address from address"), ["ana@localhost"]);
+    server.database.write("delete from _sqlx_migrations where version = 9999");
+    server.run(&["migrate"]);
+});
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_setting_is_named() {
+    let server = Process::new(Engine::Sqlite, &[]).await;
+    for (name, value, says) in [
+        ("RESTANTE_HTTP__LISTN", "127.0.0.1:0", "listn"),
+        ("RESTANTE_HTTP__LISTEN", "nowhere", "listen"),
+        ("RESTANTE_DELIVERY__FIRST_RETRY", "soon", "first_retry"),
+        ("RESTANTE_RELAY__URL", "http://relay.test", "relay"),
+        ("RESTANTE_RELAY__URL", "mx", "relay"),
+        ("RESTANTE_DATABASE__URL", "mysql://localhost/x", "database.url"),
+        ("RESTANTE_LOG__LEVEL", "restante=loud", "log.level"),
+    ] {
+        let said = refused(&server, &["serve"], (name, value));
+        assert!(said.to_lowercase().contains(says), "{name}={value}: {said}");
+    }
+    let missing = refused(&server, &["serve", "--config", "nowhere.toml"], ("RESTANTE_LOG__LEVEL", "info"));
+    assert!(missing.contains("nowhere.toml"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_settings_file_counts_and_the_environment_wins() {
+    let mut server = Process::new(Engine::Sqlite, &[]).await;
+    let file = server.database.dir().join("restante.toml");
+    std::fs::write(&file, "[mail]\ndomain = \"from-file.test\"\n[http]\nlisten = \"127.0.0.1:1\"\n").unwrap();
+    server.set("RESTANTE_CONFIG", file.to_str().unwrap());
+    server.start();
+    server.run(&["account", "create", "ana@from-file.test"]);
+    let token = server.run(&["token", "create", "ana@from-file.test", "--name", "x"]);
+    assert_eq!(server.client().token(&token).get("/v1/me").await.expect(200)["domain"], "from-file.test");
+    let printed = server.run(&["settings"]);
+    assert!(printed.contains("first_retry = \"1m\""), "{printed}");
+}
+
+both!(the_demo_is_there_once, |engine| async move {
+    let mta = Mta::start().await;
+    let mut server = Process::new(engine, &[("RESTANTE_RELAY__URL", &mta.url())]).await;
+    server.start();
+    let said = server.run(&["demo"]);
+    let word =
+        |name: &str| said.split_whitespace().skip_while(|word| *word != name).nth(1).unwrap().to_owned();
+    let password = word("password");
+    let browser = server.client().header("sec-fetch-site", "same-origin");
+    let signed =
+        browser.post("/v1/session", json!({ "address": "ana@localhost", "password": password })).await;
+    signed.expect(200);
+    let ana = browser.header("cookie", signed.header("set-cookie").split(';').next().unwrap());
+    let open = until("the open question", || async {
+        let open = ana.get("/v1/promises?role=asked&state=pending").await.expect(200);
+        (open["items"].as_array().unwrap().len() == 1).then_some(open)
+    });
+    assert_eq!(open.await["items"][0]["kind"], "answer");
+    assert!(!ana.every("/v1/threads?mailbox=inbox").await.is_empty());
+    let before = ana.every("/v1/messages").await.len();
+    assert!(server.run(&["demo"]).contains("already"));
+    assert_eq!(ana.every("/v1/messages").await.len(), before);
+});
+
+both!(stopping_lets_nobody_wait, |engine| async move {
+    let mut server = Process::new(engine, &[]).await;
+    server.start();
+    server.run(&["account", "create", "ana@localhost"]);
+    let token = server.run(&["token", "create", "ana@localhost", "--name", "x"]);
+    let ana = server.client().token(&token);
+    let stream = ana.send_open(ana.request(reqwest::Method::GET, "/v1/events/stream")).await;
+    let waiting = tokio::spawn({
+        let ana = ana.clone();
+        async move { ana.try_send(ana.request(reqwest::Method::GET, "/v1/messages?mailbox=inbox&wait=60")).await }
+    });
+    // Only once both are there does stopping show anything.
+    ana.get("/v1/me").await.expect(200);
+    let code = within(
+        "the stop",
+        tokio::task::spawn_blocking(move || {
+            let start = std::time::Instant::now();
+            (server.stop(), start.elapsed(), server.log())
+        }),
+    );
+    let (code, took, log) = code.await.unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(took.as_secs() < 25, "stopping took {took:?}");
+    within("the end of the stream", stream.bytes()).await.ok();
+    let answered = within("the waiting request", waiting).await.unwrap();
+    assert!(answered.is_err() || answered.unwrap().status < 600);
+});

@@ -82,7 +82,8 @@ impl App {
     /// The store's.
     pub async fn context(&self) -> anyhow::Result<submission::Context> {
         let config = &self.config;
-        let settings = store::Settings { url: config.database.url.clone(), data_dir: config.data_dir.clone() };
+        let settings =
+            store::Settings { url: config.database.url.clone(), data_dir: config.data_dir.clone() };
         let store = Store::open(&settings).await.context("the store cannot be opened")?;
         let domain = config.mail.domain.clone();
         if !store.local_domains().await?.contains(&domain) {
@@ -150,7 +151,16 @@ impl App {
             drop(listener);
         }
         tasks.close();
-        Ok(Running { context, worker, http: http_at, smtp: smtp_at, public_url, shutdown, tasks, _lock: lock })
+        Ok(Running {
+            context,
+            worker,
+            http: http_at,
+            smtp: smtp_at,
+            public_url,
+            shutdown,
+            tasks,
+            _lock: lock,
+        })
     }
 }
 

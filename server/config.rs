@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use figment::Figment;
-use figment::providers::{Env, Format as _, Serialized, Toml};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::delivery::next_hop::NextHop;
 use crate::http;
 use crate::mail::duration;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Every setting with its default and a comment, as the package carries it.
 pub const DOCUMENTED: &str = include_str!("../config/restante.toml");
@@ -194,7 +194,10 @@ impl Config {
     fn checked(self) -> anyhow::Result<Self> {
         let Delivery { first_retry, max_retry, give_up_after } = self.delivery;
         anyhow::ensure!(!first_retry.is_zero(), "delivery.first_retry must be longer than nothing");
-        anyhow::ensure!(first_retry <= max_retry, "delivery.max_retry must not be shorter than delivery.first_retry");
+        anyhow::ensure!(
+            first_retry <= max_retry,
+            "delivery.max_retry must not be shorter than delivery.first_retry"
+        );
         anyhow::ensure!(
             max_retry <= give_up_after,
             "delivery.give_up_after must not be shorter than delivery.max_retry"
@@ -245,7 +248,9 @@ mod tests {
         // With the commented ones taken in it still reads, so their names are right.
         let all: String = DOCUMENTED
             .lines()
-            .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = \"") && !l.contains(',')).unwrap_or(line))
+            .map(|line| {
+                line.strip_prefix("# ").filter(|l| l.contains(" = \"") && !l.contains(',')).unwrap_or(line)
+            })
             .fold(String::new(), |all, line| all + line + "\n");
         let all = Figment::from(Toml::string(&all)).extract::<Config>().unwrap();
         assert!(all.database.url.is_some() && all.http.public_url.is_some() && all.relay.url.is_some());
@@ -283,7 +288,9 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        let config = read("[relay]\nurl = \"smtps://u:secret@h\"\n[database]\nurl = \"postgres://u:secret@h\"").unwrap();
+        let config =
+            read("[relay]\nurl = \"smtps://u:secret@h\"\n[database]\nurl = \"postgres://u:secret@h\"")
+                .unwrap();
         assert!(!format!("{config:?}").contains("secret"));
     }
 }

@@ -22,8 +22,7 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Send, Self::Read, Self::Write, Self::Answer, Self::Manage, Self::Admin];
+    pub const ALL: [Self; 6] = [Self::Send, Self::Read, Self::Write, Self::Answer, Self::Manage, Self::Admin];
 
     /// As the API writes it.
     #[must_use]
@@ -47,7 +46,9 @@ impl fmt::Display for Scope {
 
 /// A text that names no scope.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no scope {0:?}; the scopes are messages:send messages:read messages:write promises:answer account:manage admin")]
+#[error(
+    "there is no scope {0:?}; the scopes are messages:send messages:read messages:write promises:answer account:manage admin"
+)]
 pub struct UnknownScope(pub String);
 
 impl FromStr for Scope {

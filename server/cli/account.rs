@@ -58,7 +58,8 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
     anyhow::ensure!(!name.trim().is_empty() && !name.chars().any(char::is_control), "--name is one line");
     let shown = create.address.to_string();
     let kind = if create.service { Kind::Service } else { Kind::Person };
-    let new = NewAccount { id, address: create.address, name: name.clone(), kind, admin: create.admin, password };
+    let new =
+        NewAccount { id, address: create.address, name: name.clone(), kind, admin: create.admin, password };
     match context.store.create_account(new, now).await {
         Ok(()) => {}
         Err(store::Error::Conflict) => bail!("{shown} belongs to an account already"),

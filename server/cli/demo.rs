@@ -77,13 +77,18 @@ fn short(token: &str) -> String {
 }
 
 impl Stage {
-    async fn account(&self, local: &str, name: &str, kind: Kind, phc: Option<&String>) -> anyhow::Result<Account> {
+    async fn account(
+        &self,
+        local: &str,
+        name: &str,
+        kind: Kind,
+        phc: Option<&String>,
+    ) -> anyhow::Result<Account> {
         let (store, now) = (&self.context.store, self.context.clock.now_ms());
         let id = self.context.ids.id(now);
         let address: Address = format!("{local}@{}", self.context.domain).parse()?;
         let shown = address.to_string();
-        let new =
-            NewAccount { id, address, name: name.into(), kind, admin: false, password: phc.cloned() };
+        let new = NewAccount { id, address, name: name.into(), kind, admin: false, password: phc.cloned() };
         store.create_account(new, now).await.with_context(|| format!("{shown} is there already"))?;
         store.account(id).await?.context("an account that was just made")
     }

@@ -36,10 +36,15 @@ pub(super) struct Create {
 pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let Command::Create(create) = command;
     let lasts = match &create.expires_in {
-        Some(text) => Some(duration::human(text).with_context(|| format!("{text:?} is no duration such as 90d"))?),
+        Some(text) => {
+            Some(duration::human(text).with_context(|| format!("{text:?} is no duration such as 90d"))?)
+        }
         None => None,
     };
-    anyhow::ensure!(!create.name.trim().is_empty() && !create.name.chars().any(char::is_control), "--name is one line");
+    anyhow::ensure!(
+        !create.name.trim().is_empty() && !create.name.chars().any(char::is_control),
+        "--name is one line"
+    );
     let context = App::new(config).context().await?;
     let account = context.store.account_by_address(&create.address.key()).await?;
     let account = account.with_context(|| format!("there is no account {}", create.address))?;
@@ -48,7 +53,11 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
     } else {
         create.scopes.into_iter().collect()
     };
-    anyhow::ensure!(scopes.within(Scopes::of_account(account.admin)), "{} is no administrator", create.address);
+    anyhow::ensure!(
+        scopes.within(Scopes::of_account(account.admin)),
+        "{} is no administrator",
+        create.address
+    );
     let (now, secret) = (context.clock.now_ms(), context.ids.token());
     let lasts = lasts.map(|lasts| i64::try_from(lasts.as_millis())).transpose()?;
     let new = NewToken {

@@ -74,7 +74,11 @@ impl Inner {
 
     async fn mail(self: &Arc<Self>, batch: &Batch, leased: Leased) -> Result<()> {
         let Some(submission) = batch.submission(&leased) else {
-            return Err(Error::Unusable("its submission is missing".into()));
+            tracing::error!(delivery = %leased.id, account = %leased.account_id, "its submission is missing");
+            let outcome = Outcome::Failed { class: "permanent", code: "no_submission".into() };
+            return self
+                .record(|now| self.context.store.finish(leased.clone(), outcome.clone(), None, now))
+                .await;
         };
         if self.crashed(&leased).await? {
             let text = "working on this message failed again and again";

@@ -100,7 +100,9 @@ pub fn access(method: &str, path: &str) -> Option<Access> {
 pub fn limit(path: &str) -> Limit {
     match path {
         "/v1/uploads" => Limit::Stream,
-        "/v1/messages" | "/v1/send" | "/v1/messages/{id}/reply" | "/v1/messages/{id}/forward" => Limit::Message,
+        "/v1/messages" | "/v1/send" | "/v1/messages/{id}/reply" | "/v1/messages/{id}/forward" => {
+            Limit::Message
+        }
         _ => Limit::Small,
     }
 }

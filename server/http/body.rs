@@ -73,7 +73,9 @@ pub async fn take(
         Err(problem) => {
             let mut response = problem.into_response();
             // What is left of the body is not read, so the connection is of no more use.
-            response.headers_mut().insert(super::header::CONNECTION, super::HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(super::header::CONNECTION, super::HeaderValue::from_static("close"));
             response
         }
     }
@@ -103,8 +105,9 @@ async fn collect(
         loop {
             let piece = tokio::time::timeout(PAUSE, stream.next()).await.map_err(|_| late())?;
             let Some(piece) = piece else { return Ok(Bytes::from(bytes)) };
-            let piece = piece
-                .map_err(|_| Problem::new(&problem::INVALID_REQUEST, "The body ended before it was whole."))?;
+            let piece = piece.map_err(|_| {
+                Problem::new(&problem::INVALID_REQUEST, "The body ended before it was whole.")
+            })?;
             if bytes.len() + piece.len() > most {
                 return Err(too_large());
             }
@@ -141,7 +144,8 @@ fn is_json(media: &str) -> bool {
         || essence.strip_prefix("application/").is_some_and(|sub| sub.ends_with("+json"));
     json && parts.all(|parameter| {
         let parameter = parameter.trim().to_ascii_lowercase();
-        !parameter.starts_with("charset=") || parameter.trim_start_matches("charset=").trim_matches('"') == "utf-8"
+        !parameter.starts_with("charset=")
+            || parameter.trim_start_matches("charset=").trim_matches('"') == "utf-8"
     })
 }
 
@@ -164,7 +168,9 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let field = path.split('/').nth(1).unwrap_or_default();
         let kind = if text.starts_with("unknown field") {
             &problem::UNKNOWN_FIELD
-        } else if matches!(field, "to" | "cc" | "bcc" | "from" | "address") && !text.starts_with("invalid type") {
+        } else if matches!(field, "to" | "cc" | "bcc" | "from" | "address")
+            && !text.starts_with("invalid type")
+        {
             &problem::INVALID_ADDRESS
         } else {
             &problem::INVALID_BODY
@@ -234,7 +240,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
         read.map(|axum::extract::Query(value)| Params(value)).map_err(|error| {
             let text = error.body_text();
             let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            let name = text.split(['`', ':']).find(|s| !s.starts_with("unknown") && !s.starts_with("missing"));
+            let name =
+                text.split(['`', ':']).find(|s| !s.starts_with("unknown") && !s.starts_with("missing"));
             Problem::at(&problem::INVALID_PARAMETER, format!("?{}", name.unwrap_or_default().trim()), text)
         })
     }
@@ -247,7 +254,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = axum::extract::Path::<std::collections::HashMap<String, String>>::from_request_parts(parts, state);
+        let path = axum::extract::Path::<std::collections::HashMap<String, String>>::from_request_parts(
+            parts, state,
+        );
         let path = path.await.map_err(|_| Problem::not_found())?;
         path.get("id").and_then(|id| id_of(id)).map(Id).ok_or_else(Problem::not_found)
     }
@@ -306,7 +315,9 @@ mod tests {
     fn ids_have_one_form() {
         let id = "0190a5d5-0000-7000-8000-000000000001";
         assert!(id_of(id).is_some());
-        for bad in ["", "1", "{0190a5d5-0000-7000-8000-000000000001}", "0190a5d5000070008000000000000001", "'; --"] {
+        for bad in
+            ["", "1", "{0190a5d5-0000-7000-8000-000000000001}", "0190a5d5000070008000000000000001", "'; --"]
+        {
             assert!(id_of(bad).is_none(), "{bad}");
         }
     }

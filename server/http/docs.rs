@@ -173,7 +173,9 @@ fn route(html: &mut String, method: &str, path: &str, operation: &Value) {
         html.push_str("</table>");
     }
     html.push_str("<table>");
-    for (status, answer) in operation["responses"].as_object().into_iter().flatten().filter(|(s, _)| *s != "default") {
+    for (status, answer) in
+        operation["responses"].as_object().into_iter().flatten().filter(|(s, _)| *s != "default")
+    {
         let body = answer["content"].as_object().and_then(|media| media.values().next());
         _ = write!(
             html,
@@ -197,7 +199,13 @@ fn schemas(html: &mut String, schemas: &Value) {
             }
             for (field, about) in part["properties"].as_object().into_iter().flatten() {
                 let said = about["description"].as_str().unwrap_or_default();
-                _ = write!(html, "<tr><td><code>{}</code><td>{}<td>{}", escaped(field), kind(about), escaped(said));
+                _ = write!(
+                    html,
+                    "<tr><td><code>{}</code><td>{}<td>{}",
+                    escaped(field),
+                    kind(about),
+                    escaped(said)
+                );
             }
         }
         html.push_str("</table>");
@@ -216,7 +224,9 @@ fn kind(schema: &Value) -> String {
     match &schema["type"] {
         Value::String(name) if name == "array" => format!("list of {}", kind(&schema["items"])),
         Value::String(name) => escaped(name),
-        Value::Array(names) => escaped(&names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")),
+        Value::Array(names) => {
+            escaped(&names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "))
+        }
         _ => String::new(),
     }
 }

@@ -117,9 +117,15 @@ impl Drop for Place {
 }
 
 fn types(given: Option<&str>) -> Result<Vec<String>, Problem> {
-    let list: Vec<String> =
-        given.unwrap_or_default().split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect();
-    let plain = |t: &String| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_');
+    let list: Vec<String> = given
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let plain =
+        |t: &String| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_');
     if list.len() > TYPES || !list.iter().all(plain) {
         let detail = format!("at most {TYPES} types such as message.received, separated by commas");
         return Err(Problem::at(&problem::INVALID_PARAMETER, "?types", detail));
@@ -130,7 +136,9 @@ fn types(given: Option<&str>) -> Result<Vec<String>, Problem> {
 /// Reads a cursor: a place in the log that has been, and from which nothing is missing.
 async fn place(state: &AppState, account: Uuid, cursor: &str) -> Result<i64, Problem> {
     let broken = || Problem::at(&problem::INVALID_CURSOR, "?cursor", "this is no cursor of this log");
-    let plain = !cursor.is_empty() && cursor.bytes().all(|b| b.is_ascii_digit()) && (cursor == "0" || !cursor.starts_with('0'));
+    let plain = !cursor.is_empty()
+        && cursor.bytes().all(|b| b.is_ascii_digit())
+        && (cursor == "0" || !cursor.starts_with('0'));
     let after: i64 = if plain { cursor.parse().map_err(|_| broken())? } else { return Err(broken()) };
     let last = state.store.modseq(account).await?;
     if after > last {
@@ -184,9 +192,11 @@ pub async fn list(
     };
     // With a filter the page may end before the log does: what was passed over need not be looked at again.
     let full = rows.len() as i64 == limit;
-    let next = rows.last().map(|row| row.seq).filter(|_| full).unwrap_or_else(|| {
-        rows.last().map_or(last, |row| row.seq.max(last))
-    });
+    let next = rows
+        .last()
+        .map(|row| row.seq)
+        .filter(|_| full)
+        .unwrap_or_else(|| rows.last().map_or(last, |row| row.seq.max(last)));
     let mut previous = after;
     let items = rows.into_iter().map(|row| {
         let seq = row.seq;

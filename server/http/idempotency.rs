@@ -94,7 +94,8 @@ async fn run(
     };
     let lock = state.running.lock_of(account, key);
     let Ok(_turn) = tokio::time::timeout(WAIT, lock.lock()).await else {
-        return Err(Problem::new(&problem::IDEMPOTENCY_IN_FLIGHT, "The first request has no answer yet.").retry_after(5));
+        return Err(Problem::new(&problem::IDEMPOTENCY_IN_FLIGHT, "The first request has no answer yet.")
+            .retry_after(5));
     };
     let (mut parts, body) = request.into_parts();
     let uri = parts.uri.path_and_query().map_or("/", |uri| uri.as_str()).to_owned();
@@ -105,7 +106,10 @@ async fn run(
     let (fingerprint, body) = if streams {
         (fingerprint(b""), body)
     } else {
-        let bytes = body.collect().await.map_err(|_| Problem::new(&problem::INVALID_REQUEST, "The body ended early."))?;
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|_| Problem::new(&problem::INVALID_REQUEST, "The body ended early."))?;
         let bytes = bytes.to_bytes();
         (fingerprint(&bytes), Body::from(bytes))
     };

@@ -17,7 +17,8 @@ use super::problem::{self, Problem};
 use super::{AppState, HeaderName, HeaderValue};
 
 /// What no page of the API needs.
-const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
+const NOTHING: &str =
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
 
 /// The id of a request, in its log lines and its answer.
 #[derive(Clone)]
@@ -88,7 +89,9 @@ impl Problem {
         Some(match status.as_u16() {
             400 => Self::new(&problem::INVALID_REQUEST, "The request cannot be read."),
             404 => Self::not_found(),
-            405 => Self::new(&problem::METHOD_NOT_ALLOWED, "There is something here, but not for this method."),
+            405 => {
+                Self::new(&problem::METHOD_NOT_ALLOWED, "There is something here, but not for this method.")
+            }
             408 => Self::new(&problem::REQUEST_TIMEOUT, "The request did not arrive in time."),
             413 => Self::new(&problem::BODY_TOO_LARGE, "The body is larger than this route takes."),
             414 => Self::new(&problem::URI_TOO_LONG, "The address is longer than this server reads."),

@@ -128,7 +128,11 @@ fn open<P: Position>(bound: &[u8; 32], text: &str) -> Result<P, Problem> {
         P::read(position)
     };
     opened().ok_or_else(|| {
-        Problem::at(&problem::INVALID_CURSOR, "?cursor", "this cursor was not given for this list, filter and caller")
+        Problem::at(
+            &problem::INVALID_CURSOR,
+            "?cursor",
+            "this cursor was not given for this list, filter and caller",
+        )
     })
 }
 
@@ -144,7 +148,8 @@ mod tests {
         let cursor = page.cut(&mut rows, |n| (*n, other)).unwrap();
         assert_eq!(rows, [3, 2]);
         assert_eq!(page.cut(&mut rows, |n| (*n, other)), None);
-        let again = |account, name, filter, cursor: &str| Page::read(account, name, filter, None, Some(cursor));
+        let again =
+            |account, name, filter, cursor: &str| Page::read(account, name, filter, None, Some(cursor));
         assert_eq!(again(me, "messages", "seen=true", &cursor).unwrap().after, Some((2, other)));
         assert!(again(other, "messages", "seen=true", &cursor).is_err());
         assert!(again(me, "threads", "seen=true", &cursor).is_err());
@@ -152,7 +157,10 @@ mod tests {
         for n in 0..cursor.len() {
             let mut forged = cursor.clone().into_bytes();
             forged[n] = if forged[n] == b'A' { b'B' } else { b'A' };
-            assert!(again(me, "messages", "seen=true", std::str::from_utf8(&forged).unwrap()).is_err(), "{n}");
+            assert!(
+                again(me, "messages", "seen=true", std::str::from_utf8(&forged).unwrap()).is_err(),
+                "{n}"
+            );
         }
         for bad in ["", "x", "é", &cursor[1..], &format!("{cursor}A")] {
             assert_eq!(again(me, "messages", "seen=true", bad).unwrap_err().kind.code, "invalid_cursor");

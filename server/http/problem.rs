@@ -233,7 +233,8 @@ impl From<store::Error> for Problem {
             store::Error::NotFound => Self::not_found(),
             store::Error::Conflict => Self::new(&CONFLICT, "It has changed in the meantime."),
             store::Error::Busy => {
-                Self::new(&BUSY, "The store has too much to write. Nothing of the request was kept.").retry_after(1)
+                Self::new(&BUSY, "The store has too much to write. Nothing of the request was kept.")
+                    .retry_after(1)
             }
             other => Self::internal(&other),
         }
@@ -280,7 +281,9 @@ mod tests {
     fn codes_are_snake_case_and_have_one_status_but_for_what_is_not_built() {
         for (n, kind) in KINDS.iter().enumerate() {
             assert!(kind.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", kind.code);
-            assert!(StatusCode::from_u16(kind.status).is_ok_and(|s| s.is_client_error() || s.is_server_error()));
+            assert!(
+                StatusCode::from_u16(kind.status).is_ok_and(|s| s.is_client_error() || s.is_server_error())
+            );
             let twin = KINDS[..n].iter().find(|other| other.code == kind.code);
             assert!(twin.is_none() || kind.code == "not_supported_yet", "{}", kind.code);
             assert!(kind.title.len() > 5 && kind.fix.ends_with('.'), "{}", kind.code);

@@ -21,7 +21,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None, trusted_proxies: Vec::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -78,7 +82,9 @@ fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network>, D::Error
         Either::List(list) => list,
     };
     let named = list.iter().filter(|text| !text.trim().is_empty()).map(|text| text.parse());
-    named.collect::<Result<_, String>>().map_err(|e| serde::de::Error::custom(format!("trusted_proxies: {e}")))
+    named
+        .collect::<Result<_, String>>()
+        .map_err(|e| serde::de::Error::custom(format!("trusted_proxies: {e}")))
 }
 
 #[cfg(test)]

@@ -25,9 +25,24 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 
 /// What the API has that this version does not do, by the beginning of its address.
 const NOT_BUILT: &[&str] = &[
-    "/v1/messages/batch", "/v1/messages/claim", "/v1/drafts", "/v1/webhooks", "/v1/push", "/v1/await",
-    "/v1/addresses", "/v1/me/settings", "/v1/admin/domains", "/v1/admin/aliases", "/v1/admin/suppressions",
-    "/v1/admin/settings", "/v1/admin/audit", "/v1/admin/queue/", "/mcp", "/jmap", "/.well-known/jmap", "/metrics",
+    "/v1/messages/batch",
+    "/v1/messages/claim",
+    "/v1/drafts",
+    "/v1/webhooks",
+    "/v1/push",
+    "/v1/await",
+    "/v1/addresses",
+    "/v1/me/settings",
+    "/v1/admin/domains",
+    "/v1/admin/aliases",
+    "/v1/admin/suppressions",
+    "/v1/admin/settings",
+    "/v1/admin/audit",
+    "/v1/admin/queue/",
+    "/mcp",
+    "/jmap",
+    "/.well-known/jmap",
+    "/metrics",
 ];
 /// The same, by a part after an id.
 const NOT_BUILT_PARTS: &[(&str, &str)] = &[
@@ -75,13 +90,15 @@ pub async fn no_such_method() -> Problem {
 
 fn not_built(path: &str) -> Option<Problem> {
     let prefix = NOT_BUILT.iter().any(|prefix| {
-        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/'))
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/'))
     });
     let part = NOT_BUILT_PARTS.iter().any(|(start, end)| {
         let id = path.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
         id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
     });
-    (prefix || part).then(|| Problem::new(&problem::NOT_BUILT_YET, format!("{path} is not built in this version.")))
+    (prefix || part)
+        .then(|| Problem::new(&problem::NOT_BUILT_YET, format!("{path} is not built in this version.")))
 }
 
 fn file(path: &str) -> Option<(&str, rust_embed::EmbeddedFile)> {
@@ -132,10 +149,18 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_said_and_nothing_else() {
-        for path in ["/v1/drafts", "/v1/drafts/1/send", "/mcp", "/v1/messages/batch", "/v1/promises/1/remind"] {
+        for path in ["/v1/drafts", "/v1/drafts/1/send", "/mcp", "/v1/messages/batch", "/v1/promises/1/remind"]
+        {
             assert_eq!(not_built(path).map(|p| p.kind.status), Some(501), "{path}");
         }
-        for path in ["/v1/draftsman", "/v1/messages/1", "/v1/promises//remind", "/v1/promises/1/2/remind", "/", "/mcpx"] {
+        for path in [
+            "/v1/draftsman",
+            "/v1/messages/1",
+            "/v1/promises//remind",
+            "/v1/promises/1/2/remind",
+            "/",
+            "/mcpx",
+        ] {
             assert!(not_built(path).is_none(), "{path}");
         }
     }

@@ -112,8 +112,25 @@ mod tests {
             assert_eq!(iso(text), Some(TimeDelta::milliseconds(ms)), "{text}");
         }
         for bad in [
-            "", "P", "PT", "P1", "1D", "P1Y", "P1M", "PT1H1H", "PT1S1M", "P-1D", "PT1.5H", "P1DT", "P99999D",
-            "PT999999999999H", "PT1,5S", "p1d", "P1D ", "PT٣S", "PT.5S",
+            "",
+            "P",
+            "PT",
+            "P1",
+            "1D",
+            "P1Y",
+            "P1M",
+            "PT1H1H",
+            "PT1S1M",
+            "P-1D",
+            "PT1.5H",
+            "P1DT",
+            "P99999D",
+            "PT999999999999H",
+            "PT1,5S",
+            "p1d",
+            "P1D ",
+            "PT٣S",
+            "PT.5S",
         ] {
             assert_eq!(iso(bad), None, "{bad}");
         }

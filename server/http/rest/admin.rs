@@ -35,7 +35,11 @@ pub struct Account {
 
 /// Lists every account, oldest first.
 #[utoipa::path(get, path = "/v1/admin/accounts", tag = "Administration", params(Paging), responses((status = 200, body = List<Account>)))]
-pub async fn accounts(State(state): State<AppState>, caller: Caller, Params(query): Params<Paging>) -> Answered {
+pub async fn accounts(
+    State(state): State<AppState>,
+    caller: Caller,
+    Params(query): Params<Paging>,
+) -> Answered {
     let page = Page::read(caller.account.id, "accounts", "", query.limit, query.cursor.as_deref())?;
     let mut rows = state.store.accounts(page.after.map(|(_, id)| id), page.fetch()).await?;
     let next_cursor = page.cut(&mut rows, |row| (0, row.id));

@@ -28,7 +28,8 @@ use crate::store::blob::Stored;
 const PIECE: usize = 64 * 1024;
 const PIECES: usize = 4;
 /// What a mail may never do: run, load, submit, or be framed elsewhere.
-const CAGE: &str = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
+const CAGE: &str =
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
 /// Pictures of dots are shown in place; everything else is for saving. SVG is a document.
 const PICTURES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
 
@@ -66,7 +67,12 @@ async fn bytes_of(state: &AppState, digest: [u8; 32]) -> Result<Stored, Problem>
     stored.ok_or_else(|| Problem::internal(&"the bytes of a message are missing"))
 }
 
-fn respond(headers: &HeaderMap, etag: &str, fields: &[(crate::http::HeaderName, String)], body: impl FnOnce() -> Body) -> Response {
+fn respond(
+    headers: &HeaderMap,
+    etag: &str,
+    fields: &[(crate::http::HeaderName, String)],
+    body: impl FnOnce() -> Body,
+) -> Response {
     let fresh = matches(headers, IF_NONE_MATCH, etag);
     let mut response = Response::new(if fresh { Body::empty() } else { body() });
     let set = response.headers_mut();
@@ -167,7 +173,11 @@ fn disposition(inline: bool, filename: Option<&str>) -> String {
     let full: String = safe
         .bytes()
         .map(|b| {
-            if b.is_ascii_alphanumeric() || b"-_.".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }
+            if b.is_ascii_alphanumeric() || b"-_.".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
         })
         .collect();
     format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{full}")

@@ -261,10 +261,16 @@ impl Happened {
 /// Tells what happened to a message, oldest first.
 #[utoipa::path(get, path = "/v1/messages/{id}/timeline", tag = "Deliveries", params(("id" = String, Path)),
     responses((status = 200, body = List<Happened>), (status = 404)))]
-pub async fn timeline(State(state): State<AppState>, caller: Caller, headers: HeaderMap, Id(id): Id) -> Answered {
+pub async fn timeline(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Id(id): Id,
+) -> Answered {
     let account = caller.account.id;
     let row = find(&state, account, id).await?;
-    let mut items = vec![Happened::new(row.received_at, if row.outgoing { "accepted" } else { "delivered" }, None)];
+    let mut items =
+        vec![Happened::new(row.received_at, if row.outgoing { "accepted" } else { "delivered" }, None)];
     if let Some(submission) = row.submission_id {
         let deliveries = state.store.deliveries_of(account, submission, None, SHOWN).await?;
         let ids: Vec<Uuid> = deliveries.iter().map(|row| row.id).collect();

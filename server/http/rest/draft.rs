@@ -220,7 +220,8 @@ impl AttachmentBody {
                 Source::Upload(id_of(&id).ok_or_else(|| wrong("/upload_id", "there is no such upload"))?)
             }
             (None, Some(content)) => {
-                let octets = STANDARD.decode(content).map_err(|_| wrong("/content", "this is not standard base64"))?;
+                let octets =
+                    STANDARD.decode(content).map_err(|_| wrong("/content", "this is not standard base64"))?;
                 Source::Bytes(octets)
             }
             _ => return Err(wrong("", "give either upload_id or content")),
@@ -228,7 +229,9 @@ impl AttachmentBody {
         if self.content_type.as_deref().is_some_and(|media| !is_media_type(media)) {
             return Err(wrong("/content_type", "write a media type such as text/plain"));
         }
-        let plain = |id: &String| id.len() <= 200 && id.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\()".contains(&b));
+        let plain = |id: &String| {
+            id.len() <= 200 && id.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\()".contains(&b))
+        };
         if self.content_id.as_ref().is_some_and(|id| id.is_empty() || !plain(id)) {
             return Err(wrong("/content_id", "1 to 200 visible ASCII characters without brackets"));
         }
@@ -270,9 +273,8 @@ impl AskBody {
             name: option.name,
             comment: option.comment,
         });
-        let ask = Ask::choice(options.collect(), self.on_expiry).map_err(|bad| {
-            Problem::at(&problem::INVALID_ASK, format!("/ask{}", bad.pointer), bad.detail)
-        })?;
+        let ask = Ask::choice(options.collect(), self.on_expiry)
+            .map_err(|bad| Problem::at(&problem::INVALID_ASK, format!("/ask{}", bad.pointer), bad.detail))?;
         let deadline = match self.deadline {
             None => Some(DEADLINE),
             Some(None) => None,
@@ -282,7 +284,11 @@ impl AskBody {
             return Err(Problem::at(&problem::INVALID_ASK, "/ask/deadline", "longer than nothing, or null"));
         }
         if self.context.as_ref().is_some_and(|context| context.to_string().len() > CONTEXT) {
-            return Err(Problem::at(&problem::INVALID_ASK, "/ask/context", format!("at most {CONTEXT} octets")));
+            return Err(Problem::at(
+                &problem::INVALID_ASK,
+                "/ask/context",
+                format!("at most {CONTEXT} octets"),
+            ));
         }
         Ok(Question { ask, deadline, context: self.context })
     }
@@ -306,13 +312,21 @@ mod tests {
             (r#"{"attachments": [{"content": "*"}]}"#, "invalid_attachment", "/attachments/0/content"),
             (r#"{"attachments": [{}]}"#, "invalid_attachment", "/attachments/0"),
             (r#"{"attachments": [{"upload_id": "x"}]}"#, "invalid_attachment", "/attachments/0/upload_id"),
-            (r#"{"attachments": [{"content": "", "content_type": "a\r\nb/c"}]}"#, "invalid_attachment", "/attachments/0/content_type"),
+            (
+                r#"{"attachments": [{"content": "", "content_type": "a\r\nb/c"}]}"#,
+                "invalid_attachment",
+                "/attachments/0/content_type",
+            ),
             (r#"{"ask": {"kind": "text"}}"#, "not_supported_yet", "/ask/kind"),
             (r#"{"ask": {"kind": "dance"}}"#, "invalid_ask", "/ask/kind"),
             (r#"{"ask": {"kind": "choice"}}"#, "invalid_ask", "/ask/options"),
             (r#"{"ask": {"kind": "choice", "reminders": []}}"#, "not_supported_yet", "/ask/reminders"),
             (r#"{"ask": {"kind": "choice", "settle": {"quorum": 2}}}"#, "not_supported_yet", "/ask/settle"),
-            (r#"{"ask": {"kind": "choice", "options": [{"name": "a"}], "deadline": "PT0S"}}"#, "invalid_ask", "/ask/deadline"),
+            (
+                r#"{"ask": {"kind": "choice", "options": [{"name": "a"}], "deadline": "PT0S"}}"#,
+                "invalid_ask",
+                "/ask/deadline",
+            ),
         ] {
             assert_eq!(wrong(text), (code, pointer.into()), "{text}");
         }

@@ -197,11 +197,13 @@ pub async fn create(
     let keep = once.keep(account, StatusCode::CREATED, Some(location.clone()), &forwarding, now);
     let address = new.address.to_string();
     let store = state.store.with(keep);
-    store.create_forwarding(account, id, address, content, verification, now).await.map_err(|error| match error {
-        store::Error::Conflict => {
-            Problem::at(&problem::FORWARDING_EXISTS, "/address", "it is there already, or there are five")
+    store.create_forwarding(account, id, address, content, verification, now).await.map_err(|error| {
+        match error {
+            store::Error::Conflict => {
+                Problem::at(&problem::FORWARDING_EXISTS, "/address", "it is there already, or there are five")
+            }
+            other => other.into(),
         }
-        other => other.into(),
     })?;
     Ok(kept(created(&location, &forwarding)))
 }
@@ -213,7 +215,12 @@ async fn find(state: &AppState, account: Uuid, id: Uuid) -> Result<ForwardingRow
 /// Changes what goes to an outside address.
 #[utoipa::path(patch, path = "/v1/forwarding/{id}", tag = "Forwarding", params(("id" = String, Path)), request_body = Change,
     responses((status = 200, body = Forwarding), (status = 404)))]
-pub async fn change(State(state): State<AppState>, caller: Caller, Id(id): Id, Json(change): Json<Change>) -> Answered {
+pub async fn change(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    Json(change): Json<Change>,
+) -> Answered {
     not_yet("/quiet_hours", change.quiet_hours.as_ref())?;
     when(change.when.as_deref())?;
     if let Some(wanted) = change.content {

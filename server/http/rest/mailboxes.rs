@@ -55,7 +55,12 @@ pub async fn list(State(state): State<AppState>, caller: Caller, headers: Header
 /// Makes a mailbox.
 #[utoipa::path(post, path = "/v1/mailboxes", tag = "Mailboxes", request_body = Name,
     responses((status = 201, body = Mailbox), (status = 409, description = "`name_taken`, also when there are 500")))]
-pub async fn create(State(state): State<AppState>, caller: Caller, once: Once, Json(new): Json<Name>) -> Answered {
+pub async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    once: Once,
+    Json(new): Json<Name>,
+) -> Answered {
     let (account, now) = (caller.account.id, state.clock.now_ms());
     let name = line("/name", &new.name, 100)?;
     let id = state.ids.id(now);
@@ -68,9 +73,11 @@ pub async fn create(State(state): State<AppState>, caller: Caller, once: Once, J
 
 fn taken(error: store::Error) -> Problem {
     match error {
-        store::Error::Conflict => {
-            Problem::at(&problem::NAME_TAKEN, "/name", "there is a mailbox of this name, or there are too many")
-        }
+        store::Error::Conflict => Problem::at(
+            &problem::NAME_TAKEN,
+            "/name",
+            "there is a mailbox of this name, or there are too many",
+        ),
         other => other.into(),
     }
 }
@@ -78,7 +85,12 @@ fn taken(error: store::Error) -> Problem {
 /// Renames a mailbox that has no role.
 #[utoipa::path(patch, path = "/v1/mailboxes/{id}", tag = "Mailboxes", params(("id" = String, Path)), request_body = Name,
     responses((status = 200, body = Mailbox), (status = 404), (status = 409, description = "`name_taken`, `mailbox_has_role`")))]
-pub async fn rename(State(state): State<AppState>, caller: Caller, Id(id): Id, Json(new): Json<Name>) -> Answered {
+pub async fn rename(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    Json(new): Json<Name>,
+) -> Answered {
     let (account, now) = (caller.account.id, state.clock.now_ms());
     let name = line("/name", &new.name, 100)?;
     without_role(&state, account, id).await?;
@@ -108,7 +120,9 @@ pub async fn delete(State(state): State<AppState>, caller: Caller, Id(id): Id) -
     let account = caller.account.id;
     without_role(&state, account, id).await?;
     state.store.delete_mailbox(account, id, state.clock.now_ms()).await.map_err(|error| match error {
-        store::Error::Conflict => Problem::new(&problem::MAILBOX_NOT_EMPTY, "There are messages in this mailbox."),
+        store::Error::Conflict => {
+            Problem::new(&problem::MAILBOX_NOT_EMPTY, "There are messages in this mailbox.")
+        }
         other => other.into(),
     })?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -124,7 +124,11 @@ pub async fn list(
     };
     let next_cursor = page.cut(&mut rows, |row| (row.received_at, row.id));
     let items = summaries(&state, account, &rows).await?;
-    Ok(read(&headers, &format!("W/\"{modseq}\""), &List { items, next_cursor, as_of: Some(modseq.to_string()) }))
+    Ok(read(
+        &headers,
+        &format!("W/\"{modseq}\""),
+        &List { items, next_cursor, as_of: Some(modseq.to_string()) },
+    ))
 }
 
 /// The caller's message of this id.
@@ -173,7 +177,11 @@ pub struct Marks {
 /// `invalid_body`.
 fn keywords(pointer: &str, given: &[String]) -> Result<Vec<String>, Problem> {
     if given.len() > KEYWORDS {
-        return Err(Problem::at(&problem::INVALID_BODY, pointer, format!("at most {KEYWORDS} keywords at once")));
+        return Err(Problem::at(
+            &problem::INVALID_BODY,
+            pointer,
+            format!("at most {KEYWORDS} keywords at once"),
+        ));
     }
     let mut checked = Vec::with_capacity(given.len());
     for (n, keyword) in given.iter().enumerate() {
@@ -273,7 +281,11 @@ pub struct Updated {
 
 /// Changes marks, keywords or the mailbox of up to 1,000 messages at once.
 #[utoipa::path(patch, path = "/v1/messages", tag = "Messages", request_body = ChangeMany, responses((status = 200, body = Updated)))]
-pub async fn change_many(State(state): State<AppState>, caller: Caller, Json(many): Json<ChangeMany>) -> Answered {
+pub async fn change_many(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(many): Json<ChangeMany>,
+) -> Answered {
     let account = caller.account.id;
     not_yet("/query", many.query.as_ref())?;
     let given = many.ids.unwrap_or_default();
@@ -315,10 +327,12 @@ pub async fn delete(
         state.store.destroy_email(account, id, now).await?;
     } else {
         let change = Change { mailbox: Some(trash), ..Change::default() };
-        state.store.change_emails(account, vec![id], change, expected, now).await.map_err(|error| match error {
-            store::Error::Conflict => changed(),
-            other => other.into(),
-        })?;
+        state.store.change_emails(account, vec![id], change, expected, now).await.map_err(
+            |error| match error {
+                store::Error::Conflict => changed(),
+                other => other.into(),
+            },
+        )?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -90,7 +90,10 @@ impl From<AnswerRow> for Answer {
 fn shown(account: Uuid, row: PromiseRow, message_id: Option<Uuid>, mut answers: Vec<Answer>) -> Promise {
     let value = parsed(row.value.as_deref());
     // A fulfilled question that nobody answered was fulfilled by its deadline.
-    if row.kind == "answer" && row.state == "fulfilled" && !answers.iter().any(|answer| answer.value.is_some()) {
+    if row.kind == "answer"
+        && row.state == "fulfilled"
+        && !answers.iter().any(|answer| answer.value.is_some())
+    {
         answers.push(Answer {
             by: String::new(),
             at: Time(row.settled_at.unwrap_or(row.created_at)),
@@ -250,9 +253,15 @@ impl From<Refused> for Problem {
             Refused::NotFound => Self::not_found(),
             Refused::Asker => Self::new(&problem::NOT_ASKED, "Whoever asks does not answer."),
             Refused::NotAnAsk => Self::new(&problem::NOT_ASKED, "This promise does not wait for an answer."),
-            Refused::AlreadySettled => Self::new(&problem::ALREADY_SETTLED, "The promise is settled, or its deadline has passed."),
-            Refused::AlreadyAnswered => Self::new(&problem::ALREADY_ANSWERED, "You have answered this question."),
-            Refused::OldRevision => Self::new(&problem::CONFLICT, "The question has been corrected since you read it."),
+            Refused::AlreadySettled => {
+                Self::new(&problem::ALREADY_SETTLED, "The promise is settled, or its deadline has passed.")
+            }
+            Refused::AlreadyAnswered => {
+                Self::new(&problem::ALREADY_ANSWERED, "You have answered this question.")
+            }
+            Refused::OldRevision => {
+                Self::new(&problem::CONFLICT, "The question has been corrected since you read it.")
+            }
             Refused::BadAnswer(bad) => Self::at(&problem::INVALID_ANSWER, bad.pointer, bad.detail),
             Refused::Store(error) => error.into(),
         }

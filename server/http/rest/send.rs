@@ -137,7 +137,9 @@ async fn accept(state: &AppState, caller: &Caller, once: Once, request: Request)
 }
 
 /// The future of a handler that composes is large; boxed, it does not make every other one so.
-fn boxed<'a>(work: impl Future<Output = Answered> + Send + 'a) -> futures_util::future::BoxFuture<'a, Answered> {
+fn boxed<'a>(
+    work: impl Future<Output = Answered> + Send + 'a,
+) -> futures_util::future::BoxFuture<'a, Answered> {
     Box::pin(work)
 }
 
@@ -145,7 +147,12 @@ fn boxed<'a>(work: impl Future<Output = Answered> + Send + 'a) -> futures_util::
 #[utoipa::path(post, path = "/v1/messages", tag = "Sending", request_body = Draft,
     responses((status = 202, body = Sent), (status = 413, description = "`message_too_large`, `body_too_large`"),
         (status = 422, description = "`no_recipients`, `invalid_address`, `invalid_header`, … : errors names the place")))]
-pub async fn send(State(state): State<AppState>, caller: Caller, once: Once, Json(draft): Json<Draft>) -> Answered {
+pub async fn send(
+    State(state): State<AppState>,
+    caller: Caller,
+    once: Once,
+    Json(draft): Json<Draft>,
+) -> Answered {
     if draft.all.is_some() {
         let detail = "only a reply has it";
         return Err(Problem::at(&problem::UNKNOWN_FIELD, "/all", detail));
@@ -216,22 +223,26 @@ pub async fn plain(
     let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or("text/plain");
     let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     // What `curl -d` says of any data is taken for the text it is.
-    if !matches!(essence.as_str(), "text/plain" | "application/x-www-form-urlencoded" | "application/octet-stream") {
+    if !matches!(
+        essence.as_str(),
+        "text/plain" | "application/x-www-form-urlencoded" | "application/octet-stream"
+    ) {
         let detail = "This route takes a text; POST /v1/messages takes JSON.";
         return Err(Problem::new(&problem::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let text = String::from_utf8(body.into()).map_err(|_| {
-        Problem::new(&problem::INVALID_BODY, "The text is not UTF-8.")
-    })?;
+    let text = String::from_utf8(body.into())
+        .map_err(|_| Problem::new(&problem::INVALID_BODY, "The text is not UTF-8."))?;
     let field = |name: &str| -> Result<Option<String>, Problem> {
         let mut values = headers.get_all(name).into_iter().map(|value| {
-            std::str::from_utf8(value.as_bytes()).map(str::to_owned).map_err(|_| {
-                Problem::new(&problem::INVALID_BODY, format!("The field {name} is not UTF-8."))
-            })
+            std::str::from_utf8(value.as_bytes())
+                .map(str::to_owned)
+                .map_err(|_| Problem::new(&problem::INVALID_BODY, format!("The field {name} is not UTF-8.")))
         });
         let first = values.next().transpose()?;
         match values.next() {
-            Some(_) => Err(Problem::new(&problem::INVALID_BODY, format!("There is more than one field {name}."))),
+            Some(_) => {
+                Err(Problem::new(&problem::INVALID_BODY, format!("There is more than one field {name}.")))
+            }
             None => Ok(first),
         }
     };
@@ -286,9 +297,10 @@ pub async fn cancel(State(state): State<AppState>, caller: Caller, Id(id): Id) -
         Problem::new(&problem::ALREADY_SENT, "This message came in; there is nothing to take back.")
     })?;
     state.store.cancel_submission(account, submission, now).await.map_err(|error| match error {
-        store::Error::Conflict => {
-            Problem::new(&problem::ALREADY_SENT, "At least one recipient has it already, or it is on its way.")
-        }
+        store::Error::Conflict => Problem::new(
+            &problem::ALREADY_SENT,
+            "At least one recipient has it already, or it is on its way.",
+        ),
         other => other.into(),
     })?;
     Ok(axum::Json(Canceled { id, state: "canceled" }).into_response())

@@ -70,7 +70,10 @@ pub async fn setup_valid(State(state): State<AppState>, Params(secret): Params<S
 }
 
 fn gone() -> Problem {
-    Problem::new(&problem::NOT_FOUND, "This link was used, or is too old. A restart of the server prints a new one.")
+    Problem::new(
+        &problem::NOT_FOUND,
+        "This link was used, or is too old. A restart of the server prints a new one.",
+    )
 }
 
 /// Creates the first administrator and signs them in; the link works once.
@@ -123,7 +126,8 @@ pub async fn sign_in(
     Json(given): Json<Credentials>,
 ) -> Answered {
     let now = state.clock.now_ms();
-    let key = given.address.trim().parse().map_or_else(|_| given.address.to_lowercase(), |a: Address| a.key());
+    let key =
+        given.address.trim().parse().map_or_else(|_| given.address.to_lowercase(), |a: Address| a.key());
     let subjects = Subjects::new(&key, peer);
     if let Some(until) = subjects.blocked_until(&state.store, now).await? {
         let detail = "There were too many failed attempts from here, or for this address.";
@@ -158,10 +162,8 @@ async fn welcome(state: &AppState, account: Uuid, headers: &HeaderMap) -> Answer
 
 fn set_cookie(state: &AppState, response: &mut Response, value: &str, seconds: i64) {
     let secure = if state.secure() { "; Secure" } else { "" };
-    let cookie = format!(
-        "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}",
-        state.cookie_name()
-    );
+    let cookie =
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}", state.cookie_name());
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }

@@ -155,7 +155,8 @@ impl Around {
             submissions.extend(store.submissions(&own).await?.into_iter().map(|row| (row.id, row)));
             let ids: Vec<Uuid> = own.into_iter().map(|(_, id)| id).collect();
             for progress in store.progress(account, &ids, now).await? {
-                let waiting = submissions.get(&progress.submission_id).map_or("accepted", |row| row.state(now));
+                let waiting =
+                    submissions.get(&progress.submission_id).map_or("accepted", |row| row.state(now));
                 counts.entry(progress.submission_id).or_default().add(&progress, waiting);
             }
         }
@@ -215,7 +216,10 @@ impl Around {
             state: promise.state.clone(),
             role: if promise.account_id == row.account_id { "asker" } else { "asked" },
             deadline: promise.deadline.map(Time),
-            answered: self.asked.get(&promise.id).is_some_and(|me| me.answered_at.or(me.declined_at).is_some()),
+            answered: self
+                .asked
+                .get(&promise.id)
+                .is_some_and(|me| me.answered_at.or(me.declined_at).is_some()),
         });
         Summary { base: self.base(row), ask }
     }

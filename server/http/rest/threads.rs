@@ -95,10 +95,13 @@ struct Facts {
 impl Facts {
     async fn read(state: &AppState, account: Uuid, threads: &[Uuid]) -> Result<Self, Problem> {
         let store = &state.store;
-        let mine: Vec<String> = store.addresses(account).await?.into_iter().map(|a| a.to_lowercase()).collect();
+        let mine: Vec<String> =
+            store.addresses(account).await?.into_iter().map(|a| a.to_lowercase()).collect();
         let counts = store.thread_facts(account, threads).await?;
         let mut participants: HashMap<Uuid, Vec<Participant>> = HashMap::new();
-        for Wrote { thread_id, from_address: address, from_name: name, .. } in store.participants(account, threads).await? {
+        for Wrote { thread_id, from_address: address, from_name: name, .. } in
+            store.participants(account, threads).await?
+        {
             let these = participants.entry(thread_id).or_default();
             if these.len() < PARTICIPANTS {
                 these.push(Participant { name, me: mine.contains(&address.to_lowercase()), address });

@@ -69,8 +69,12 @@ pub async fn upload(
         return replayed(&replay, &key.fingerprint);
     }
     let id = state.ids.id(now);
-    let upload =
-        Upload { upload_id: id, size: blob.size, sha256: hex(&blob.digest), content_type: content_type.clone() };
+    let upload = Upload {
+        upload_id: id,
+        size: blob.size,
+        sha256: hex(&blob.digest),
+        content_type: content_type.clone(),
+    };
     let location = format!("/v1/uploads/{id}");
     let keep = key.map(|key| {
         let body = serde_json::to_string(&upload).unwrap_or_default();

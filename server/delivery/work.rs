@@ -64,10 +64,10 @@ impl Inner {
         match done {
             Ok(()) => {}
             Err(Error::Conflict) => {
-                tracing::info!(delivery = %id, %account, "somebody else has this delivery now")
+                tracing::info!(delivery = %id, %account, "somebody else has this delivery now");
             }
             Err(error) => {
-                tracing::error!(%error, delivery = %id, %account, "a delivery could not be worked on")
+                tracing::error!(%error, delivery = %id, %account, "a delivery could not be worked on");
             }
         }
     }

@@ -119,9 +119,7 @@ fn explanation(recipient: &str, subject: &str, failure: &Failure) -> String {
     let subject =
         if subject.is_empty() { "without a subject".to_owned() } else { format!("“{subject}”") };
     let what = match failure.class {
-        "expired" if failure.code == "gave_up" => {
-            "It was tried for days, and this is how the last attempt ended:"
-        }
+        "expired" if failure.code == "gave_up" => "It was tried again and again. The last attempt ended so:",
         "permanent" if failure.tried => "The server that takes mail for this address refused it:",
         _ => "The reason:",
     };

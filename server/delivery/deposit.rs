@@ -138,7 +138,7 @@ async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> 
                 metadata: None,
             };
             let told = !copy.seen && may_be_told(content, &context.domain);
-            let notices = notices(&context.store, &context.ids, &email, now, async { Ok(told) }).await?;
+            let notices = notices(context, &email, async { Ok(told) }).await?;
             filed.push(Filed { email, blob: Some(blob.clone()), asked: None, notices });
         }
         if filed.is_empty() {

@@ -11,14 +11,14 @@ use super::relay::{Handed, Reply};
 use super::reply::scrub;
 use super::work::attempt;
 use crate::mail::address::Address;
-use crate::mail::id::{Ids, digest, hex};
+use crate::mail::id::{digest, hex};
 use crate::mail::message::Content;
 use crate::store::account::{Account, ReplyAddress, Resolved, Secret};
 use crate::store::blob::Digest;
 use crate::store::delivery::{Lane, Leased, NewDelivery, Outcome};
 use crate::store::email::{EmailRow, NewEmail};
 use crate::store::forwarding::{ForwardingRow, Verification, put_reply_address};
-use crate::store::{Error, Result, Store};
+use crate::store::{Error, Result};
 use crate::submission::Context;
 use uuid::Uuid;
 
@@ -30,30 +30,37 @@ const CONFIRM_WITHIN: i64 = 3 * 24 * 3600 * 1000;
 /// The notices that tell an account's verified outside addresses of an email. `told` is awaited only when there
 /// are any.
 pub(super) async fn notices(
-    store: &Store,
-    ids: &Ids,
+    context: &Context,
     email: &NewEmail,
-    now: i64,
     told: impl Future<Output = Result<bool>> + Send,
 ) -> Result<Vec<NewDelivery>> {
-    let forwardings = store.verified_forwardings(&[email.account_id]).await?;
+    let forwardings = context.store.verified_forwardings(&[email.account_id]).await?;
     if forwardings.is_empty() || !told.await? {
         return Ok(Vec::new());
     }
-    let mut notices = Vec::new();
+    addressed(context, email, &forwardings).await
+}
+
+/// One notice for each of these outside addresses of the email's account.
+pub(super) async fn addressed(
+    context: &Context,
+    email: &NewEmail,
+    forwardings: &[ForwardingRow],
+) -> Result<Vec<NewDelivery>> {
+    let (mut notices, now) = (Vec::new(), email.received_at);
     for forwarding in forwardings {
         let Ok(address) = forwarding.address.parse::<Address>() else { continue };
         // What is one of ours would come back here, again and again.
-        if store.resolve(&address).await? != Resolved::Outside {
+        if context.store.resolve(&address).await? != Resolved::Outside {
             continue;
         }
         notices.push(NewDelivery {
             account_id: email.account_id,
-            id: ids.id(now),
+            id: context.ids.id(now),
             kind: "notice",
             lane: Lane::Outside,
             destination: address.domain().to_owned(),
-            recipient: forwarding.address,
+            recipient: forwarding.address.clone(),
             submission_id: None,
             email_id: Some(email.id),
             subject_id: Some(forwarding.id),
@@ -126,7 +133,7 @@ impl Inner {
         let told = async {
             Ok(own || may_be_told(&context.store.content(&email.head.digest).await?, &context.domain))
         };
-        notices(&context.store, &context.ids, email, self.now(), told).await
+        notices(context, email, told).await
     }
 
     /// Works on a delivery of kind `notice`.

@@ -1,12 +1,18 @@
 //! The mail delivery agent: files a message into an inbox here, in one unit with everything that follows from it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::Inner;
+use super::forward::addressed;
+use super::notice::may_be_told;
+use super::pump::Batch;
+use crate::mail::address::Address;
 use crate::store::delivery::{Asked, Filed, Leased, Outcome};
 use crate::store::email::NewEmail;
+use crate::store::fanout::Copy;
 use crate::store::mailbox::{Role, role_id};
 use crate::store::submission::SubmissionRow;
 use crate::store::{Error, Result};
@@ -19,22 +25,8 @@ impl Inner {
         submission: &SubmissionRow,
         account: Uuid,
     ) -> Result<()> {
-        let (now, head) = (self.now(), submission.head()?);
         let promise = leased.subject_id.map(|promise| (promise, leased.account_id));
-        let email = NewEmail {
-            account_id: account,
-            id: self.context.ids.id(now),
-            mailbox_id: role_id(account, Role::Inbox),
-            source_id: submission.id.as_bytes().to_vec(),
-            head,
-            thread_id: None,
-            outgoing: false,
-            received_at: now,
-            seen: false,
-            submission_id: None,
-            promise,
-            metadata: None,
-        };
+        let email = NewEmail { promise, ..self.copy(submission, account)? };
         let notices = self.notices_of(&email, false).await?;
         let asked = promise.map(|(promise_id, asker_id)| Asked {
             promise_id,
@@ -50,5 +42,75 @@ impl Inner {
             }
             done => done,
         }
+    }
+
+    /// Works on several deliveries of one submission that were claimed together: those that are for accounts here
+    /// are filed in one unit, the others by themselves.
+    pub(super) async fn work_together(self: Arc<Self>, batch: Arc<Batch>, group: Vec<Leased>) {
+        let ids: Vec<Uuid> = group.iter().map(|leased| leased.id).collect();
+        let filed = match self.file_together(&batch, &group).await {
+            Ok(filed) => filed,
+            Err(error) => {
+                // One of them spoils it for all: each goes on alone.
+                tracing::debug!(%error, first = ?ids.first(), "a fan-out is delivered one by one");
+                HashSet::new()
+            }
+        };
+        for leased in group.into_iter().filter(|leased| !filed.contains(&leased.id)) {
+            self.clone().work(batch.clone(), leased).await;
+        }
+    }
+
+    /// The deliveries that were ended by filing them in one unit.
+    async fn file_together(&self, batch: &Batch, group: &[Leased]) -> Result<HashSet<Uuid>> {
+        let store = &self.context.store;
+        let Some(submission) = group.first().and_then(|leased| batch.submission(leased)) else {
+            return Ok(HashSet::new());
+        };
+        if self.stopping.is_cancelled() || submission.expires_at.is_some_and(|at| at <= self.now()) {
+            return Ok(HashSet::new());
+        }
+        let key = |leased: &Leased| leased.recipient.parse::<Address>().ok().map(|address| address.key());
+        let keys: Vec<String> = group.iter().filter_map(key).collect();
+        let here = store.accounts_of(&keys).await?;
+        let accounts: Vec<Uuid> = here.values().copied().collect();
+        let forwardings = store.verified_forwardings(&accounts).await?;
+        let head = submission.head()?;
+        let told =
+            !forwardings.is_empty() && may_be_told(&store.content(&head.digest).await?, &self.context.domain);
+        let (mut copies, mut seen) = (Vec::new(), HashSet::new());
+        for leased in group {
+            let Some(account) = key(leased).and_then(|key| here.get(&key).copied()) else { continue };
+            if !seen.insert(account) {
+                continue;
+            }
+            let email = self.copy(&submission, account)?;
+            let forwardings: Vec<_> =
+                forwardings.iter().filter(|f| told && f.account_id == account).cloned().collect();
+            let notices = addressed(&self.context, &email, &forwardings).await?;
+            copies.push(Copy { leased: leased.clone(), email, notices });
+        }
+        let filed = copies.iter().map(|copy| copy.leased.id).collect();
+        self.record(|now| store.finish_together(copies.clone(), now)).await?;
+        Ok(filed)
+    }
+
+    /// The copy for an account's inbox.
+    fn copy(&self, submission: &SubmissionRow, account: Uuid) -> Result<NewEmail> {
+        let now = self.now();
+        Ok(NewEmail {
+            account_id: account,
+            id: self.context.ids.id(now),
+            head: submission.head()?,
+            thread_id: None,
+            mailbox_id: role_id(account, Role::Inbox),
+            source_id: submission.id.as_bytes().to_vec(),
+            outgoing: false,
+            received_at: now,
+            seen: false,
+            submission_id: None,
+            promise: None,
+            metadata: None,
+        })
     }
 }

@@ -148,7 +148,7 @@ impl Inner {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "going on with what was being worked on before"),
             Err(error) => {
-                tracing::warn!(%error, "what was being worked on before waits for its leases to end")
+                tracing::warn!(%error, "what was being worked on before waits for its leases to end");
             }
         }
     }

@@ -30,18 +30,40 @@ impl Batch {
     }
 }
 
+/// Deliveries of one submission filed in one unit, at most.
+const TOGETHER: usize = 32;
+
 /// What is being worked on in one lane.
 #[derive(Default)]
 struct Hands {
     tasks: JoinSet<()>,
-    held: HashMap<Id, Leased>,
+    held: HashMap<Id, Vec<Leased>>,
 }
 
 impl Hands {
-    fn take(&mut self, worker: &Arc<Inner>, batch: &Arc<Batch>, leased: Leased) {
-        let (worker, batch, mine) = (worker.clone(), batch.clone(), leased.clone());
-        let task = self.tasks.spawn(worker.work(batch, mine));
-        self.held.insert(task.id(), leased);
+    /// Begins the work: what goes into mailboxes here from one submission together, everything else by itself.
+    fn take(&mut self, worker: &Arc<Inner>, batch: &Arc<Batch>, lane: Lane, claimed: Vec<Leased>) {
+        let mut groups: HashMap<Option<Uuid>, Vec<Leased>> = HashMap::new();
+        for leased in claimed {
+            // A question's recipients, and what has failed before, must not stand or fall with others.
+            let plain = leased.kind == "mail" && leased.subject_id.is_none() && leased.attempts == 1;
+            let group = leased.submission_id.filter(|_| plain && lane == Lane::Here);
+            groups.entry(group).or_default().push(leased);
+        }
+        for (submission, mut group) in groups {
+            while !group.is_empty() {
+                let most = if submission.is_some() { group.len().min(TOGETHER) } else { 1 };
+                // Powers of two, so that few different statements come about.
+                let rest = group.split_off(1 << most.ilog2());
+                let together = std::mem::replace(&mut group, rest);
+                let (worker, batch) = (worker.clone(), batch.clone());
+                let task = match <[Leased; 1]>::try_from(together.clone()) {
+                    Ok([leased]) => self.tasks.spawn(worker.work(batch, leased)),
+                    Err(together) => self.tasks.spawn(worker.work_together(batch, together)),
+                };
+                self.held.insert(task.id(), together);
+            }
+        }
     }
 
     /// One is done: a panic is told of, and costs its own delivery an attempt, nothing else.
@@ -50,18 +72,25 @@ impl Hands {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
-        let leased = self.held.remove(&id);
-        if let (Err(error), Some(leased)) = (joined, leased)
+        let held = self.held.remove(&id).unwrap_or_default();
+        if let Err(error) = joined
             && error.is_panic()
         {
-            tracing::error!(delivery = %leased.id, account = %leased.account_id, "working on a delivery panicked");
+            for leased in held {
+                tracing::error!(delivery = %leased.id, account = %leased.account_id, "working on a delivery panicked");
+            }
         }
     }
 
-    /// Destinations that have as much as they may have.
+    /// How many deliveries are being worked on.
+    fn count(&self) -> usize {
+        self.held.values().map(Vec::len).sum()
+    }
+
+    /// Destinations that have more than this in hand.
     fn busy(&self, most: usize) -> Vec<String> {
         let mut counts: HashMap<&str, usize> = HashMap::new();
-        for leased in self.held.values() {
+        for leased in self.held.values().flatten() {
             *counts.entry(&leased.destination).or_default() += 1;
         }
         counts.into_iter().filter(|(_, count)| *count > most).map(|(name, _)| name.to_owned()).collect()
@@ -120,9 +149,7 @@ impl Inner {
         let mut hands = Hands::default();
         let (batch, leased) = self.claim(lane, self.settings.at_once, &[]).await?;
         let count = leased.len();
-        for leased in leased {
-            hands.take(&self, &batch, leased);
-        }
+        hands.take(&self, &batch, lane, leased);
         drop(batch);
         while let Some(joined) = hands.tasks.join_next_with_id().await {
             hands.done(&joined);
@@ -137,14 +164,14 @@ impl Inner {
         let mut trouble: Option<Duration> = None;
         while !self.stopping.is_cancelled() {
             let mut wait = self.settings.poll;
-            let free = self.settings.at_once.saturating_sub(hands.held.len());
+            let free = self.settings.at_once.saturating_sub(hands.count());
             if free > 0 {
                 let looked_at = self.now();
                 match self.claim(lane, free, &hands.busy(self.per_hand(lane))).await {
                     Ok((batch, leased)) => {
                         trouble = None;
                         if !leased.is_empty() {
-                            leased.into_iter().for_each(|leased| hands.take(&self, &batch, leased));
+                            hands.take(&self, &batch, lane, leased);
                             continue;
                         }
                         wait = self.until_next(lane, looked_at).await.unwrap_or(wait);
@@ -192,7 +219,7 @@ impl Inner {
         let _ = tokio::time::timeout(self.settings.drain, finish).await;
         hands.tasks.abort_all();
         while hands.tasks.join_next().await.is_some() {}
-        for (_, leased) in hands.held.drain() {
+        for leased in hands.held.into_values().flatten() {
             let now = self.now();
             // Its lease ends by itself if this fails.
             let _ = self.context.store.give_back(leased, now).await;

@@ -64,17 +64,21 @@ impl Inner {
         match done {
             Ok(()) => {}
             Err(Error::Conflict) => {
-                tracing::info!(delivery = %id, %account, "somebody else has this delivery now")
+                tracing::info!(delivery = %id, %account, "somebody else has this delivery now");
             }
             Err(error) => {
-                tracing::error!(%error, delivery = %id, %account, "a delivery could not be worked on")
+                tracing::error!(%error, delivery = %id, %account, "a delivery could not be worked on");
             }
         }
     }
 
     async fn mail(self: &Arc<Self>, batch: &Batch, leased: Leased) -> Result<()> {
         let Some(submission) = batch.submission(&leased) else {
-            return Err(Error::Unusable("its submission is missing".into()));
+            tracing::error!(delivery = %leased.id, account = %leased.account_id, "its submission is missing");
+            let outcome = Outcome::Failed { class: "permanent", code: "no_submission".into() };
+            return self
+                .record(|now| self.context.store.finish(leased.clone(), outcome.clone(), None, now))
+                .await;
         };
         if self.crashed(&leased).await? {
             let text = "working on this message failed again and again";

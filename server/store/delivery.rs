@@ -255,7 +255,7 @@ impl Leased {
     }
 }
 
-fn updated(account: Uuid, email: Uuid, delivery: Uuid) -> (Event, Vec<Statement>) {
+pub(crate) fn updated(account: Uuid, email: Uuid, delivery: Uuid) -> (Event, Vec<Statement>) {
     let data = json!({ "message_id": email, "delivery_id": delivery });
     (Event::new(account, "delivery.updated", data), Vec::new())
 }
@@ -790,11 +790,7 @@ async fn settle_mail(
     let (unsettled, failed, email, promise): (i64, i64, Uuid, Uuid) = tx.one(count).await?;
     let mut events = vec![updated(ended.account_id, email, ended.id)];
     if unsettled == 0 {
-        let settlement = if failed == 0 {
-            Settlement::fulfilled(None)
-        } else {
-            Settlement::rejected("undeliverable", Some(format!("{failed} could not be delivered")))
-        };
+        let settlement = Settlement::of_deliveries(failed);
         events.extend(settle(tx, ended.account_id, promise, &settlement, now).await?);
     }
     if let (true, Some(asked_by)) = (lost, ended.asked_by) {

@@ -114,37 +114,106 @@ impl NewEmail {
 
     /// The row. Comes after the bump of the account's log; `Conflict` when the account has this source already.
     pub fn insert(&self) -> Statement {
-        let head = &self.head;
-        let recipients = Recipients { to: head.to.clone(), cc: head.cc.clone() };
+        let [
+            account,
+            id,
+            thread,
+            mailbox,
+            source,
+            outgoing,
+            digest,
+            size,
+            message,
+            subject,
+            from_name,
+            from_address,
+            recipients,
+            preview,
+            sent_at,
+            received_at,
+            has_attachment,
+            seen,
+            flagged,
+            submission,
+            promise,
+            asker,
+            metadata,
+        ] = self.columns();
         sql("insert into email (account_id, id, thread_id, mailbox_id, source_id, outgoing, digest, size, message_id, \
              subject, from_name, from_address, recipients, preview, sent_at, received_at, has_attachment, seen, \
-             flagged, modseq, submission_id, promise_id, asker_id, metadata) \
-             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, modseq, \
-             $20, $21, $22, $23 from account where id = $1")
-        .bind(self.account_id)
-        .bind(self.id)
-        .bind(self.thread_id())
-        .bind(self.mailbox_id)
-        .bind(&self.source_id)
-        .bind(self.outgoing)
-        .bind(head.digest)
-        .bind(head.size as i64)
-        .bind(&head.message_id)
-        .bind(&head.subject)
-        .bind(head.from.as_ref().and_then(|from| from.name.clone()))
-        .bind(head.from.as_ref().map(|from| from.address.clone()))
-        .bind(serde_json::to_string(&recipients).unwrap_or_default())
-        .bind(&head.preview)
-        .bind(head.sent_at)
-        .bind(self.received_at)
-        .bind(head.has_attachment)
-        .bind(self.seen)
-        .bind(false)
-        .bind(self.submission_id)
-        .bind(self.promise.map(|(promise, _)| promise))
-        .bind(self.promise.map(|(_, asker)| asker))
-        .bind(self.metadata.clone())
+             flagged, submission_id, promise_id, asker_id, metadata, modseq) \
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+             $21, $22, $23, modseq from account where id = $1")
+        .bind(account)
+        .bind(id)
+        .bind(thread)
+        .bind(mailbox)
+        .bind(source)
+        .bind(outgoing)
+        .bind(digest)
+        .bind(size)
+        .bind(message)
+        .bind(subject)
+        .bind(from_name)
+        .bind(from_address)
+        .bind(recipients)
+        .bind(preview)
+        .bind(sent_at)
+        .bind(received_at)
+        .bind(has_attachment)
+        .bind(seen)
+        .bind(flagged)
+        .bind(submission)
+        .bind(promise)
+        .bind(asker)
+        .bind(metadata)
         .expect(1)
+    }
+
+    /// Several rows at once, each with the modification sequence that its account has given out for it.
+    pub(crate) fn insert_all(emails: &[(&NewEmail, i64)]) -> Vec<Statement> {
+        let rows = emails.iter().map(|(email, modseq)| {
+            let mut row = Vec::from(email.columns());
+            row.push((*modseq).into());
+            row
+        });
+        insert(
+            "insert into email (account_id, id, thread_id, mailbox_id, source_id, outgoing, digest, size, \
+             message_id, subject, from_name, from_address, recipients, preview, sent_at, received_at, has_attachment, \
+             seen, flagged, submission_id, promise_id, asker_id, metadata, modseq) values",
+            rows.collect(),
+        )
+    }
+
+    /// Every column but the modification sequence, in the order of the inserts above.
+    fn columns(&self) -> [Value; 23] {
+        let head = &self.head;
+        let recipients = Recipients { to: head.to.clone(), cc: head.cc.clone() };
+        [
+            self.account_id.into(),
+            self.id.into(),
+            self.thread_id().into(),
+            self.mailbox_id.into(),
+            (&self.source_id).into(),
+            self.outgoing.into(),
+            head.digest.into(),
+            (head.size as i64).into(),
+            (&head.message_id).into(),
+            (&head.subject).into(),
+            head.from.as_ref().and_then(|from| from.name.clone()).into(),
+            head.from.as_ref().map(|from| from.address.clone()).into(),
+            serde_json::to_string(&recipients).unwrap_or_default().into(),
+            (&head.preview).into(),
+            head.sent_at.into(),
+            self.received_at.into(),
+            head.has_attachment.into(),
+            self.seen.into(),
+            false.into(),
+            self.submission_id.into(),
+            self.promise.map(|(promise, _)| promise).into(),
+            self.promise.map(|(_, asker)| asker).into(),
+            self.metadata.clone().into(),
+        ]
     }
 }
 

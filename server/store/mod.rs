@@ -10,6 +10,7 @@ pub mod db;
 pub mod delivery;
 pub mod email;
 pub mod event;
+pub mod fanout;
 pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;

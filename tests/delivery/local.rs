@@ -1,11 +1,13 @@
 //! Into mailboxes here, and what comes back when there is none.
 
 use restante::mail::message::parse;
-use restante::store::db::sql;
+use restante::store::db::{Tx, sql};
 use restante::store::mailbox::Role;
 
 use super::{Post, request};
+use crate::support::app::Person;
 use crate::support::mail::letter;
+use crate::support::mta::Mta;
 
 both!(a_message_is_filed_once_for_each_recipient_with_its_events, |engine| async move {
     let post = Post::start(engine, None).await;
@@ -60,15 +62,7 @@ both!(a_thread_is_the_same_whichever_message_comes_first, |engine| async move {
 both!(one_account_with_two_addresses_gets_one_copy, |engine| async move {
     let post = Post::start(engine, None).await;
     let (ana, bo) = (post.app.person("Ana").await, post.app.person("Bo").await);
-    let (id, now) = (bo.id, post.app.now());
-    post.app
-        .store
-        .write(async move |tx| {
-            let alias = sql("insert into address (address, account_id, shown, main, created_at) values ($1, $2, $1, $3, $4)");
-            tx.run(alias.bind("robert@example.org").bind(id).bind(false).bind(now)).await.map(drop)
-        })
-        .await
-        .unwrap();
+    alias(&post, &bo, "robert@example.org").await;
     let sent = post.send(&ana, &[&bo.address, "robert@example.org"], "twice").await;
     post.settle().await;
     assert_eq!(post.inbox(&bo).await.len(), 1);
@@ -93,6 +87,47 @@ both!(a_thousand_recipients, |engine| async move {
     assert!(post.deliveries(&ana, &sent).await.iter().all(|d| post.state(d) == "delivered"));
     let promise = post.app.store.promise(ana.id, sent.delivery_promise).await.unwrap().unwrap();
     assert_eq!(promise.state, "fulfilled");
+});
+
+both!(odd_ones_in_a_fan_out_harm_nobody, |engine| async move {
+    let mta = Mta::start().await;
+    let post = Post::start(engine, Some(&mta)).await;
+    let (ana, bo) = (post.app.person("Ana").await, post.app.person("Bo").await);
+    alias(&post, &bo, "robert@example.org").await;
+    post.forward(&bo, "bo@home.test", "full").await;
+    let mut people = Vec::new();
+    for n in 0..40 {
+        people.push(post.app.person(&format!("p{n}")).await);
+    }
+    let mut to: Vec<&str> = vec![&bo.address, "nobody@example.org", &ana.address];
+    to.extend(people.iter().map(|person| person.address.as_str()));
+    to.insert(20, "robert@example.org");
+    let sent = post.send(&ana, &to, "many").await;
+    assert_eq!(post.settle().await, 44 + 1);
+    for person in people.iter().chain([&bo]) {
+        let inbox = post.inbox(person).await;
+        assert_eq!(inbox.len(), 1, "{}", person.address);
+        let events = post.app.store.events(person.id, 0, &[], 100).await.unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!((events[0].seq, inbox[0].modseq), (1, 1));
+    }
+    let inbox = post.inbox(&ana).await;
+    assert_eq!(inbox.len(), 2, "her own copy and the bounce");
+    let events = post.app.store.events(ana.id, 0, &[], 200).await.unwrap();
+    let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();
+    assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>(), "no gap, none twice");
+    assert_eq!(events.iter().filter(|event| event.kind == "delivery.updated").count(), 44);
+    assert_eq!(events.iter().filter(|event| event.kind == "promise.settled").count(), 1);
+    assert_eq!(events.last().unwrap().seq, post.app.store.modseq(ana.id).await.unwrap());
+    let rows = post.deliveries(&ana, &sent).await;
+    assert_eq!(rows.iter().filter(|row| post.state(row) == "delivered").count(), 43);
+    assert_eq!(rows.iter().filter(|row| post.state(row) == "failed").count(), 1);
+    let promise = post.app.store.promise(ana.id, sent.delivery_promise).await.unwrap().unwrap();
+    assert_eq!(
+        (promise.state.as_str(), promise.reason_detail.as_deref()),
+        ("rejected", Some("1 could not be delivered"))
+    );
+    assert_eq!(mta.wait(1).await.len(), 1, "Bo is told at home");
 });
 
 both!(an_unknown_recipient_comes_back_as_a_bounce, |engine| async move {
@@ -162,4 +197,16 @@ async fn raw(post: &Post, email: &restante::store::email::EmailRow) -> String {
     let mut raw = String::new();
     std::io::Read::read_to_string(&mut stored.reader(0).unwrap(), &mut raw).unwrap();
     raw
+}
+
+/// Gives a person another address.
+async fn alias(post: &Post, person: &Person, address: &'static str) {
+    let (id, now) = (person.id, post.app.now());
+    let alias = async move |tx: &mut Tx| {
+        let alias = sql(
+            "insert into address (address, account_id, shown, main, created_at) values ($1, $2, $1, $3, $4)",
+        );
+        tx.run(alias.bind(address).bind(id).bind(false).bind(now)).await.map(drop)
+    };
+    post.app.store.write(alias).await.unwrap();
 }

@@ -242,7 +242,7 @@ async fn international_mail_goes_only_where_it_is_taken() {
     {
         let handed = hand_to(&relay, to, letter.as_bytes()).await;
         assert!(
-            matches!(&handed, Handed::Unfit(reply) if reply.status.is_some_and(|s| s.is_permanent())),
+            matches!(&handed, Handed::Unfit(reply) if reply.status.is_some_and(Status::is_permanent)),
             "{handed:?}"
         );
     }

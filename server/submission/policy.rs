@@ -100,7 +100,7 @@ pub(super) async fn recipients(context: &Context, request: &Request) -> Result<V
     Ok(recipients)
 }
 
-pub(super) fn invalid(pointer: &str, detail: impl ToString) -> Refusal {
+pub(super) fn invalid(pointer: &str, detail: impl std::fmt::Display) -> Refusal {
     Refusal::Invalid { pointer: pointer.to_owned(), detail: detail.to_string() }
 }
 

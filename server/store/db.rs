@@ -7,12 +7,15 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Either, Executor, FromRow, Postgres, Transaction};
+use sqlx::{Arguments, AssertSqlSafe, Either, Executor, FromRow};
 use uuid::Uuid;
 
 use super::bell::Topic;
@@ -187,8 +190,13 @@ pub struct Tx {
     /// A statement failed, or was dropped half-way: PostgreSQL would "commit" such a transaction
     /// as a rollback, SQLite would commit the half.
     pub(crate) broken: bool,
+    /// The unit has sent something to the database, so that there may be something to undo.
+    pub(crate) touched: bool,
+    /// What befell the whole transaction, whatever the unit makes of it.
+    pub(crate) trouble: Option<Trouble>,
     /// Who is told once the unit is durable.
     pub(crate) rings: Vec<Topic>,
+    tally: Arc<Tally>,
 }
 
 pub(crate) enum Engine {
@@ -197,12 +205,89 @@ pub(crate) enum Engine {
         conn: SqliteConnection,
         lead: &'static str,
     },
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgConnection),
+}
+
+/// What the units of a transaction on PostgreSQL are run again for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Two transactions stood in each other's way.
+    Collision,
+    /// The connection is gone, or the server cannot write now.
+    Lost,
+}
+
+impl Trouble {
+    /// What an error of the database means for the transaction; none: the statement's own fault.
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match (code.as_deref(), error) {
+            (Some("40001" | "40P01"), _) => Some(Trouble::Collision),
+            // 25006: a standby, until the other one has taken over.
+            (Some(code), _) if code.starts_with("08") || code.starts_with("57P") || code == "25006" => {
+                Some(Trouble::Lost)
+            }
+            (None, sqlx::Error::Io(_)) => Some(Trouble::Lost),
+            _ => None,
+        }
+    }
+}
+
+/// The longest one call to PostgreSQL may take before its connection is given up.
+const CALL: Duration = Duration::from_secs(30);
+
+/// Gives a call up after [`CALL`].
+pub(crate) async fn timed<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Database(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+    }
+}
+
+/// How much the write door has done, for measurements.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) commits: AtomicU64,
+    pub(crate) units: AtomicU64,
+    pub(crate) calls: AtomicU64,
+    pub(crate) statements: AtomicU64,
+}
+
+/// How much the write door has done since the store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tallied {
+    /// Transactions that were committed.
+    pub commits: u64,
+    /// Units that were run, with those that were run again.
+    pub units: u64,
+    /// Calls to the database made by units.
+    pub calls: u64,
+    /// Statements in those calls.
+    pub statements: u64,
+}
+
+impl Tally {
+    pub(crate) fn read(&self) -> Tallied {
+        let [commits, units, calls, statements] =
+            [&self.commits, &self.units, &self.calls, &self.statements].map(|n| n.load(Ordering::Relaxed));
+        Tallied { commits, units, calls, statements }
+    }
 }
 
 impl Tx {
-    pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, broken: false, rings: Vec::new() }
+    pub(crate) fn new(engine: Engine, tally: Arc<Tally>) -> Self {
+        Self { engine, broken: false, touched: false, trouble: None, rings: Vec::new(), tally }
+    }
+
+    /// Makes ready for the next unit.
+    pub(crate) fn next_unit(&mut self) {
+        (self.broken, self.touched) = (false, false);
+        self.rings.clear();
+        self.tally.units.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn committed(&self) {
+        self.tally.commits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Has `topic` rung once this unit is durable.
@@ -232,6 +317,9 @@ impl Tx {
                     self.broken = false;
                     return Ok(Vec::new());
                 }
+                self.touched = true;
+                self.tally.calls.fetch_add(1, Ordering::Relaxed);
+                self.tally.statements.fetch_add(expected.len() as u64, Ordering::Relaxed);
                 let lead = std::mem::take(lead);
                 let mut done = sqlite(conn, text, args).await?;
                 done.drain(..lead.matches(';').count());
@@ -240,12 +328,21 @@ impl Tx {
                 }
                 done
             }
-            Engine::Postgres(tx) => {
+            Engine::Postgres(conn) => {
                 let mut done = Vec::new();
                 for statement in batch {
+                    self.touched = true;
+                    self.tally.calls.fetch_add(1, Ordering::Relaxed);
+                    self.tally.statements.fetch_add(1, Ordering::Relaxed);
                     let expected = statement.expect;
                     let (text, args) = statement.postgres();
-                    let these = postgres(tx, text, args).await?;
+                    let these = match timed(postgres(conn, text, args)).await {
+                        Err(Error::Database(error)) => {
+                            self.trouble = Trouble::of(&error);
+                            return Err(error.into());
+                        }
+                        these => these?,
+                    };
                     if let Some(first) = these.first() {
                         first.check(expected)?;
                     }

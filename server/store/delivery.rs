@@ -13,8 +13,8 @@ use super::blob::Blob;
 use super::db::{Statement, Tx, Value, insert, split, sql};
 use super::email::NewEmail;
 use super::event::Event;
-use super::promise::{Settlement, settle, take_out};
-use super::{Result, Store, Topic};
+use super::promise::{settle_delivery_promise, take_out, told};
+use super::{Error, Result, Store, Topic};
 
 /// Work that is done here, and work that waits for others; neither takes the other's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -496,8 +496,12 @@ impl Store {
     /// The database's.
     pub async fn renew(&self, lease: Uuid, until: i64) -> Result<u64> {
         self.write(async move |tx| {
-            let renew = sql(
+            // A row that somebody is just settling is left alone, so that neither waits for the other.
+            let renew = split(
                 "update delivery set leased_until = $1, due_at = $1 where lease = $2 and settled_at is null",
+                "update delivery set leased_until = $1, due_at = $1 where (account_id, id) in \
+                 (select d.account_id, d.id from delivery d where d.lease = $2 and d.settled_at is null \
+                  for update skip locked)",
             );
             tx.run(renew.bind(until).bind(lease)).await
         })
@@ -526,18 +530,19 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost, or the recipient has this copy already.
     pub async fn finish_mail(&self, finish: Finish, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        let mut accounts = vec![finish.leased.account_id];
+        accounts.extend(finish.filed.iter().map(|filed| filed.email.account_id));
+        self.write_for(accounts, async move |tx| {
             let leased = &finish.leased;
             let mut first = vec![leased.settled(finish.outcome.as_str(), finish.outcome.reason(), now)];
             first.extend(finish.attempt.iter().map(|attempt| leased.tried(attempt, None, now)));
-            tx.batch(first).await?;
-            let ended = ended(leased.account_id, leased.submission_id, leased.id, leased.subject_id);
-            let mut events = settle_mail(tx, ended, &finish.outcome, now).await?;
             if let Some(asked) = finish.filed.as_ref().and_then(|filed| filed.asked.as_ref()) {
                 // Held before the accounts, as settling does: else a question settled meanwhile stays open for them.
                 let hold = sql("update promise set revision = revision where account_id = $1 and id = $2");
-                tx.run(hold.bind(asked.asker_id).bind(asked.promise_id)).await?;
+                first.push(hold.bind(asked.asker_id).bind(asked.promise_id));
             }
+            let ended = ended(leased.account_id, leased.submission_id, leased.id, leased.subject_id);
+            let mut events = settle_mail(tx, first, ended, &finish.outcome, now).await?;
             if let Some(filed) = &finish.filed {
                 events.push(filed.told(now));
                 if !filed.notices.is_empty() {
@@ -560,7 +565,7 @@ impl Store {
         attempt: Option<Attempt>,
         now: i64,
     ) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([leased.account_id], async move |tx| {
             let mut batch = vec![leased.settled(outcome.as_str(), outcome.reason(), now)];
             batch.extend(attempt.iter().map(|attempt| leased.tried(attempt, None, now)));
             tx.batch(batch).await.map(drop)
@@ -573,7 +578,7 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost.
     pub async fn defer(&self, leased: Leased, attempt: Attempt, due_at: i64, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([leased.account_id], async move |tx| {
             tx.batch([leased.due(due_at, leased.attempts), leased.tried(&attempt, Some(due_at), now)])
                 .await?;
             let Some(submission) = leased.submission_id else { return Ok(()) };
@@ -589,7 +594,11 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost.
     pub async fn give_back(&self, leased: Leased, now: i64) -> Result<()> {
-        self.write(async move |tx| tx.batch([leased.due(now, leased.attempts - 1)]).await.map(drop)).await
+        let account = leased.account_id;
+        self.write_for([account], async move |tx| {
+            tx.batch([leased.due(now, leased.attempts - 1)]).await.map(drop)
+        })
+        .await
     }
 
     /// Keeps what a notice was rendered to, so that every retry sends the same bytes; what else is written with it
@@ -598,7 +607,7 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost.
     pub async fn rendered(&self, leased: Leased, blob: Blob, with: Vec<Statement>, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([leased.account_id], async move |tx| {
             let keep =
                 sql("update delivery set digest = $1 where account_id = $2 and id = $3 and lease = $4 \
                             and settled_at is null");
@@ -617,7 +626,8 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: an account has it already; the caller files the others.
     pub async fn deposit(&self, filed: Vec<Filed>, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        let accounts: Vec<Uuid> = filed.iter().map(|filed| filed.email.account_id).collect();
+        self.write_for(accounts, async move |tx| {
             tx.ring(Topic::Queue);
             tx.tell(filed.iter().map(|filed| filed.told(now)).collect(), now).await
         })
@@ -727,7 +737,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`]: it is settled, or being tried now.
     pub async fn retry_delivery(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([account], async move |tx| {
             there(tx, account, id).await?;
             let retry =
                 sql("update delivery set due_at = $1, held_at = null where account_id = $2 and id = $3 \
@@ -743,14 +753,14 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`].
     pub async fn cancel_delivery(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([account], async move |tx| {
             let (submission, subject) = there(tx, account, id).await?;
             let cancel = sql("update delivery set settled_at = $1, outcome = 'canceled', lease = null, leased_until = null \
                               where account_id = $2 and id = $3 and settled_at is null \
                               and (leased_until is null or leased_until <= $1)");
-            tx.batch([cancel.bind(now).bind(account).bind(id).expect(1)]).await?;
+            let cancel = cancel.bind(now).bind(account).bind(id).expect(1);
             let ended = ended(account, submission, id, subject);
-            let events = settle_mail(tx, ended, &Outcome::Canceled, now).await?;
+            let events = settle_mail(tx, vec![cancel], ended, &Outcome::Canceled, now).await?;
             tx.tell(events, now).await
         })
         .await
@@ -776,22 +786,28 @@ fn ended(account_id: Uuid, submission: Option<Uuid>, id: Uuid, asked_by: Option<
     Ended { account_id, submission_id: submission.unwrap_or_default(), id, asked_by }
 }
 
-/// Counts a settled delivery off its submission, and settles the promises that waited for it; the events to tell.
+/// Runs what settles a delivery, counts it off its submission, and settles the promises that waited for it, in one
+/// call where nobody was asked; the events to tell.
 async fn settle_mail(
     tx: &mut Tx,
+    mut batch: Vec<Statement>,
     ended: Ended,
     outcome: &Outcome,
     now: i64,
 ) -> Result<Vec<(Event, Vec<Statement>)>> {
     let lost = matches!(outcome, Outcome::Failed { .. } | Outcome::Canceled);
     let count = sql("update submission set unsettled = unsettled - 1, failed = failed + $1 \
-                     where account_id = $2 and id = $3 returning unsettled, failed, email_id, delivery_promise_id");
+                     where account_id = $2 and id = $3 returning email_id");
     let count = count.bind(i64::from(lost)).bind(ended.account_id).bind(ended.submission_id);
-    let (unsettled, failed, email, promise): (i64, i64, Uuid, Uuid) = tx.one(count).await?;
-    let mut events = vec![updated(ended.account_id, email, ended.id)];
-    if unsettled == 0 {
-        let settlement = Settlement::of_deliveries(failed);
-        events.extend(settle(tx, ended.account_id, promise, &settlement, now).await?);
+    batch.extend([count, settle_delivery_promise(ended.account_id, ended.submission_id, now)]);
+    let mut done = tx.batch(batch).await?;
+    let settled: Vec<(Uuid, Uuid)> = done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())?;
+    let counted: Vec<(Uuid,)> = done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())?;
+    let Some((email,)) = counted.first() else { return Err(Error::NotFound) };
+    let mut events = vec![updated(ended.account_id, *email, ended.id)];
+    for (promise, email) in settled {
+        tx.ring(Topic::Promise(promise));
+        events.push((told(ended.account_id, promise, email), Vec::new()));
     }
     if let (true, Some(asked_by)) = (lost, ended.asked_by) {
         events.extend(take_out(tx, ended.account_id, asked_by, now).await?);

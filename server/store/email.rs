@@ -440,7 +440,7 @@ impl Store {
         if_modseq: Option<i64>,
         now: i64,
     ) -> Result<u64> {
-        self.write(async move |tx| {
+        self.write_for([account], async move |tx| {
             if let Some(mailbox) = change.mailbox {
                 let there = sql("select id from mailbox where account_id = $1 and id = $2");
                 let _: (Uuid,) = tx.one(there.bind(account).bind(mailbox)).await?;
@@ -498,7 +498,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn destroy_email(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([account], async move |tx| {
             lock(tx, account).await?;
             let gone = sql("delete from email where account_id = $1 and id = $2 returning thread_id");
             let (thread,): (Uuid,) = tx.one(gone.bind(account).bind(id)).await?;

@@ -136,7 +136,7 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the name is taken, or there are [`MOST`] of them.
     pub async fn create_mailbox(&self, account: Uuid, id: Uuid, name: String, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([account], async move |tx| {
             let put = sql("insert into mailbox (account_id, id, name, position, created_at) \
                            select $1, $2, $3, 100, $4 where (select count(*) from mailbox where account_id = $1) < $5");
             let put = put.bind(account).bind(id).bind(&name).bind(now).bind(MOST).expect(1);
@@ -151,7 +151,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], also for one with a role; [`Error::Conflict`]: the name is taken.
     pub async fn rename_mailbox(&self, account: Uuid, id: Uuid, name: String, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([account], async move |tx| {
             let set = sql("update mailbox set name = $1 where account_id = $2 and id = $3 and role is null");
             if tx.run(set.bind(&name).bind(account).bind(id)).await? == 0 {
                 return Err(Error::NotFound);
@@ -167,7 +167,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`]: it has a role, or messages.
     pub async fn delete_mailbox(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([account], async move |tx| {
             let there = sql("select id from mailbox where account_id = $1 and id = $2").bind(account).bind(id);
             let _: (Uuid,) = tx.one(there).await?;
             let event = changed(account, id);

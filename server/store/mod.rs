@@ -30,9 +30,11 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Connection as _};
+use uuid::Uuid;
 
 pub use bell::{Bell, Ear, Topic};
-use db::{Record, Statement, Tx};
+pub use db::Tallied;
+use db::{Record, Statement, Tally, Trouble, Tx};
 use writer::Writer;
 
 /// The store's results.
@@ -70,8 +72,21 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::RowNotFound => Error::NotFound,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::Busy,
             sqlx::Error::Database(e) if e.is_unique_violation() => Error::Conflict,
+            sqlx::Error::Database(e) if e.code().is_some_and(|code| exhausted(&code)) => {
+                // Told here, because callers see only that it did not work.
+                tracing::error!(%error, "the database has no room");
+                Error::Busy
+            }
             _ => Error::Database(error),
         }
+    }
+}
+
+/// No room: PostgreSQL's class 53; SQLite's FULL and IOERR, whose extended codes end in that byte.
+fn exhausted(code: &str) -> bool {
+    match code.len() {
+        5 => code.starts_with("53"),
+        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 10 | 13)),
     }
 }
 
@@ -90,19 +105,23 @@ pub struct Store(Arc<Inner>, Arc<[Statement]>);
 
 struct Inner {
     engine: Engine,
+    writer: Writer,
+    tally: Arc<Tally>,
     bell: Bell,
     blobs: blob::Blobs,
 }
 
 enum Engine {
-    Sqlite { writer: Writer, reads: SqlitePool },
+    Sqlite(SqlitePool),
     Postgres(PgPool),
 }
 
 /// Connections that only read, on SQLite.
 const READERS: u32 = 4;
-/// Connections of one node to PostgreSQL.
-const CONNECTIONS: u32 = 20;
+/// Connections of one node to PostgreSQL that read; the writer has its own.
+const CONNECTIONS: u32 = 12;
+/// The waits before a read is tried again on a new connection, in milliseconds.
+const READ_AGAIN: [u64; 6] = [0, 100, 300, 1000, 2000, 4000];
 /// Prepared texts each connection keeps.
 const TEXTS: usize = 500;
 
@@ -115,9 +134,10 @@ impl Store {
         private_dir(&settings.data_dir)?;
         let blobs = blob::Blobs::open(settings.data_dir.join("blobs"))?;
         let url = settings.url.as_deref().unwrap_or_default();
-        let (engine, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let tally = Arc::new(Tally::default());
+        let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options: PgConnectOptions = url.parse()?;
-            postgres(options).await?
+            postgres(options, &tally).await?
         } else {
             let file = match url.strip_prefix("sqlite:") {
                 Some(path) => PathBuf::from(path.trim_start_matches("//")),
@@ -129,9 +149,9 @@ impl Store {
                     ));
                 }
             };
-            sqlite(&file).await?
+            sqlite(&file, &tally).await?
         };
-        Ok(Self(Arc::new(Inner { engine, bell, blobs }), Arc::new([])))
+        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs }), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may
@@ -139,7 +159,21 @@ impl Store {
     ///
     /// # Errors
     /// The unit's; [`Error::Busy`] when too much waits.
-    pub async fn write<T, U>(&self, mut unit: U) -> Result<T>
+    pub async fn write<T, U>(&self, unit: U) -> Result<T>
+    where
+        T: Send + 'static,
+        U: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        self.write_for([], unit).await
+    }
+
+    /// As [`Store::write`], for a unit that writes to the logs of `accounts`, of which the first decides with whom
+    /// it waits: the accounts are locked before it, in the order of their ids, and it shares its commit with others.
+    /// (An account that is left out may make two units wait for each other; one of them is then run again.)
+    ///
+    /// # Errors
+    /// The unit's; [`Error::Busy`] when too much waits.
+    pub async fn write_for<T, U>(&self, accounts: impl Into<Vec<Uuid>>, mut unit: U) -> Result<T>
     where
         T: Send + 'static,
         U: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
@@ -152,10 +186,12 @@ impl Store {
             }
             Ok(done)
         };
-        match &self.0.engine {
-            Engine::Sqlite { writer, .. } => writer.write(unit).await,
-            Engine::Postgres(pool) => writer::retry(pool, &self.0.bell, unit).await,
-        }
+        self.0.writer.write(accounts.into(), unit).await
+    }
+
+    /// How much the write door has done.
+    pub fn tallied(&self) -> Tallied {
+        self.0.tally.read()
     }
 
     /// The same store, whose every unit also runs these statements at its end: how an answer is kept in the
@@ -168,17 +204,14 @@ impl Store {
     /// Every row of a read.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's; [`Error::Busy`] while it cannot be reached.
     pub async fn all<R: Record>(&self, statement: Statement) -> Result<Vec<R>> {
         let mut done = match &self.0.engine {
-            Engine::Sqlite { reads, .. } => {
+            Engine::Sqlite(reads) => {
                 let (text, args) = statement.sqlite();
                 db::sqlite_read(&mut *reads.acquire().await?, text, args).await?
             }
-            Engine::Postgres(pool) => {
-                let (text, args) = statement.postgres();
-                db::postgres(&mut *pool.acquire().await?, text, args).await?
-            }
+            Engine::Postgres(pool) => read(pool, statement).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
     }
@@ -215,11 +248,9 @@ impl Store {
 
     /// Takes no more writes and returns when those that wait are answered.
     pub async fn close(&self) {
+        self.0.writer.close().await;
         match &self.0.engine {
-            Engine::Sqlite { writer, reads } => {
-                reads.close().await;
-                writer.close().await;
-            }
+            Engine::Sqlite(reads) => reads.close().await,
             Engine::Postgres(pool) => pool.close().await,
         }
     }
@@ -256,7 +287,7 @@ fn private_file(file: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-async fn sqlite(file: &std::path::Path) -> Result<(Engine, Bell)> {
+async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, Writer, Bell)> {
     private_file(file)?;
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -269,7 +300,7 @@ async fn sqlite(file: &std::path::Path) -> Result<(Engine, Bell)> {
     schema::checked(schema::sqlite().run(&mut connection).await)?;
     connection.close().await?;
     let bell = Bell::default();
-    let writer = Writer::open(options.clone(), bell.clone()).await?;
+    let writer = Writer::sqlite(options.clone(), bell.clone(), tally.clone()).await?;
     let reads = SqlitePoolOptions::new()
         .max_connections(READERS)
         .connect_with(
@@ -280,18 +311,38 @@ async fn sqlite(file: &std::path::Path) -> Result<(Engine, Bell)> {
                 .disable_statement_logging(),
         )
         .await?;
-    Ok((Engine::Sqlite { writer, reads }, bell))
+    Ok((Engine::Sqlite(reads), writer, bell))
 }
 
-async fn postgres(options: PgConnectOptions) -> Result<(Engine, Bell)> {
+async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engine, Writer, Bell)> {
+    let options =
+        options.application_name("restante").statement_cache_capacity(TEXTS).disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(10))
-        .connect_with(
-            options.application_name("restante").statement_cache_capacity(TEXTS).disable_statement_logging(),
-        )
+        .connect_with(options.clone())
         .await?;
     schema::checked(schema::postgres().run(&pool).await)?;
     let bell = Bell::across(&pool);
-    Ok((Engine::Postgres(pool), bell))
+    let writer = Writer::postgres(&options, &bell, tally)?;
+    Ok((Engine::Postgres(pool), writer, bell))
+}
+
+/// A read is tried again where its connection was lost.
+async fn read(pool: &PgPool, statement: Statement) -> Result<Vec<db::Done>> {
+    let (text, args) = statement.postgres();
+    for wait in READ_AGAIN {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let done = match pool.acquire().await {
+            Ok(mut connection) => db::timed(db::postgres(&mut connection, text.clone(), args.clone())).await,
+            Err(error) => Err(error.into()),
+        };
+        match done {
+            Err(Error::Database(error)) if Trouble::of(&error) == Some(Trouble::Lost) => {
+                tracing::warn!(%error, "the database could not be read; trying again");
+            }
+            done => return done,
+        }
+    }
+    Err(Error::Busy)
 }

@@ -161,6 +161,25 @@ impl Settlement {
     }
 }
 
+/// The entry that tells an account of a promise's end; `email` is its own copy of the message.
+pub(crate) fn told(account: Uuid, promise: Uuid, email: Uuid) -> Event {
+    Event::new(account, "promise.settled", json!({ "promise_id": promise, "message_id": email }))
+}
+
+/// Settles the promise of a submission's delivery when the end of every recipient is known; gives its id and the
+/// sender's copy if it does.
+pub(crate) fn settle_delivery_promise(account: Uuid, submission: Uuid, now: i64) -> Statement {
+    sql("update promise set state = case when s.failed = 0 then 'fulfilled' else 'rejected' end, \
+         reason_code = case when s.failed > 0 then 'undeliverable' end, \
+         reason_detail = case when s.failed > 0 then s.failed || ' could not be delivered' end, settled_at = $1 \
+         from submission s where s.account_id = $2 and s.id = $3 and s.unsettled = 0 \
+         and promise.account_id = s.account_id and promise.id = s.delivery_promise_id and promise.state = 'pending' \
+         returning promise.id, promise.email_id")
+    .bind(now)
+    .bind(account)
+    .bind(submission)
+}
+
 /// Settles a promise if it is pending, and gives the events that tell everybody concerned; no events when it was
 /// settled before. The caller appends them with its own, so that accounts are locked in order.
 pub(crate) async fn settle(
@@ -183,10 +202,7 @@ pub(crate) async fn settle(
     .bind(promise);
     let Some((email, kind)) = tx.first::<(Uuid, String)>(end).await? else { return Ok(Vec::new()) };
     tx.ring(Topic::Promise(promise));
-    let told = |account, email| {
-        let data = json!({ "promise_id": promise, "message_id": email });
-        (Event::new(account, "promise.settled", data), Vec::new())
-    };
+    let told = |account, email| (told(account, promise, email), Vec::new());
     let mut events = vec![told(asker, email)];
     if kind == "answer" {
         let close = sql("update asked set settled_at = $1 where asker_id = $2 and promise_id = $3 \
@@ -363,8 +379,11 @@ impl Store {
         keep: Option<(Key, Kept)>,
         now: i64,
     ) -> Result<Judged> {
-        self.write(async move |tx| {
-            let who = answer.by_account;
+        let who = answer.by_account;
+        let asker = sql("select asker_id from asked where account_id = $1 and promise_id = $2");
+        let (asker,): (Uuid,) = self.one(asker.bind(who).bind(promise)).await?;
+        let concerned = self.concerned(asker, Some(promise)).await?;
+        self.write_for(concerned, async move |tx| {
             let asked = sql("select account_id, promise_id, asker_id, email_id, address, answered_at, declined_at \
                              from asked where account_id = $1 and promise_id = $2");
             let asked: AskedRow = tx.one(asked.bind(who).bind(promise)).await?;
@@ -408,12 +427,24 @@ impl Store {
         .await
     }
 
+    /// Whose logs tell of a promise's end: its asker's, and those of the accounts that have got the question.
+    pub(crate) async fn concerned(&self, asker: Uuid, promise: Option<Uuid>) -> Result<Vec<Uuid>> {
+        let mut accounts = vec![asker];
+        if let Some(promise) = promise {
+            let asked = sql("select account_id from asked where asker_id = $1 and promise_id = $2");
+            let asked: Vec<(Uuid,)> = self.all(asked.bind(asker).bind(promise)).await?;
+            accounts.extend(asked.into_iter().map(|(account,)| account));
+        }
+        Ok(accounts)
+    }
+
     /// Cancels a pending promise of an answer.
     ///
     /// # Errors
     /// [`Error::NotFound`]: the account did not ask; [`Error::Conflict`]: it is settled.
     pub async fn cancel_promise(&self, asker: Uuid, promise: Uuid, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        let concerned = self.concerned(asker, Some(promise)).await?;
+        self.write_for(concerned, async move |tx| {
             let kind = sql("select kind from promise where account_id = $1 and id = $2");
             let (kind,): (String,) = tx.one(kind.bind(asker).bind(promise)).await?;
             if kind != "answer" {
@@ -433,7 +464,8 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost.
     pub async fn expire(&self, timer: Leased, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        let concerned = self.concerned(timer.account_id, timer.subject_id).await?;
+        self.write_for(concerned, async move |tx| {
             tx.batch([timer.settled("delivered", None, now)]).await?;
             let Some(promise) = timer.subject_id else { return Ok(()) };
             let ask = sql("select ask from promise where account_id = $1 and id = $2 and state = 'pending'");

@@ -20,7 +20,7 @@ const SHARED: &[Text] = migrations![
     "0004_forwarding.sql" = 4 "forwarding",
 ];
 const SQLITE: &[Text] = &[];
-const POSTGRES: &[Text] = &[];
+const POSTGRES: &[Text] = migrations!["postgres/0007_writer.sql" = 7 "writer"];
 
 /// The migrations of SQLite.
 pub fn sqlite() -> Migrator {

@@ -161,7 +161,7 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the idempotency key, or the message's source, was accepted before.
     pub async fn accept(&self, acceptance: Acceptance) -> Result<()> {
-        self.write(async move |tx| {
+        self.write_for([acceptance.email.account_id], async move |tx| {
             tx.ring(Topic::Queue);
             tx.ring(Topic::Account(acceptance.email.account_id));
             tx.batch(acceptance.statements()).await.map(drop)
@@ -195,7 +195,12 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`]: (some of) it was sent.
     pub async fn cancel_submission(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        let asked = match self.submission(account, id).await? {
+            Some(row) => row.answer_promise_id,
+            None => return Err(Error::NotFound),
+        };
+        let concerned = self.concerned(account, asked).await?;
+        self.write_for(concerned, async move |tx| {
             let mut by = sql(COLUMNS).push("account_id = ").push_bind(account).push(" and id = ").push_bind(id);
             by = by.push(" and canceled_at is null");
             let row: SubmissionRow = match tx.first(by).await? {

@@ -192,6 +192,9 @@ upload.digest bytea not null
 upload.size bigint not null
 upload.content_type text not null
 upload.created_at bigint not null
+writer.id uuid not null
+writer.seq bigint not null
+writer.at bigint not null
 
 account CHECK ((kind = ANY (ARRAY['person'::text, 'service'::text])))
 account PRIMARY KEY (id)
@@ -227,6 +230,7 @@ token FOREIGN KEY (account_id) REFERENCES account(id)
 token PRIMARY KEY (account_id, id)
 token UNIQUE (digest)
 upload PRIMARY KEY (account_id, id)
+writer PRIMARY KEY (id)
 
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
@@ -274,3 +278,4 @@ CREATE UNIQUE INDEX throttle_pkey ON public.throttle USING btree (subject)
 CREATE UNIQUE INDEX token_digest_key ON public.token USING btree (digest)
 CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)
 CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)
+CREATE UNIQUE INDEX writer_pkey ON public.writer USING btree (id)

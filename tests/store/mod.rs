@@ -3,12 +3,15 @@
 mod account;
 mod bell;
 mod blob;
+mod cost;
 mod door;
 mod email;
 mod event;
 mod flat;
 mod promise;
 mod queue;
+mod writer_group;
+mod writer_lost;
 
 use std::io::Write as _;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ pub(crate) mod database;
 
 pub(crate) mod app;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod dir;
 pub(crate) mod mail;
 pub(crate) mod mta;

@@ -1,0 +1,127 @@
+//! SQLite's only writer.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Executor};
+use tokio::sync::mpsc;
+
+use super::{Fate, Job, answer};
+use crate::store::bell::Bell;
+use crate::store::db::{Engine, Tally, Tx};
+use crate::store::{Error, Result};
+
+/// Units that share a commit.
+const GROUP: usize = 128;
+/// Prepared texts kept; a batch that leads its unit counts twice (with and without its savepoint).
+const CACHE: usize = 1000;
+
+const BEGIN: &str = "begin immediate; savepoint unit";
+/// Ends the unit before (a commit ends the last one) and starts the next.
+const NEXT: &str = "release unit; savepoint unit; ";
+const UNDO: &str = "rollback to unit";
+
+pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
+    let options = options
+        .clone()
+        .statement_cache_capacity(CACHE)
+        .pragma("temp_store", "memory") // where savepoints keep the pages they may have to restore
+        .row_buffer_size(1024)
+        .disable_statement_logging();
+    let mut conn = options.connect().await?;
+    durable(&mut conn).await?;
+    Ok(conn)
+}
+
+/// Promise 1 of the design, asserted: a commit is on the disk before anybody is told of it.
+async fn durable(conn: &mut SqliteConnection) -> Result<()> {
+    let (journal,): (String,) = sqlx::query_as("pragma journal_mode").fetch_one(&mut *conn).await?;
+    let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&mut *conn).await?;
+    if journal != "wal" || synchronous != 2 {
+        return Err(Error::Unusable(format!(
+            "the database runs with journal_mode={journal}, synchronous={synchronous}; it must be wal and 2 (full)"
+        )));
+    }
+    Ok(())
+}
+
+pub(super) async fn serve(
+    options: SqliteConnectOptions,
+    conn: SqliteConnection,
+    mut waiting: mpsc::Receiver<Box<dyn Job>>,
+    load: Arc<AtomicUsize>,
+    bell: Bell,
+    tally: Arc<Tally>,
+) {
+    let sqlite = |conn| Tx::new(Engine::Sqlite { conn, lead: "" }, tally.clone());
+    let mut tx = Some(sqlite(conn));
+    let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP);
+    while waiting.recv_many(&mut group, GROUP).await > 0 {
+        if tx.is_none() {
+            match connect(&options).await {
+                Ok(conn) => tx = Some(sqlite(conn)),
+                Err(error) => {
+                    tracing::error!(%error, "the database cannot be opened again; writes are refused");
+                }
+            }
+        }
+        let mut fate = Some(Fate::Refused);
+        if let Some(open) = &mut tx {
+            match commit(open, &mut group).await {
+                Ok(()) => fate = None,
+                Err(error) => {
+                    tracing::error!(%error, units = group.len(), "nothing could be written; its callers are told");
+                    // The disk being full says nothing against the connection.
+                    if error.as_database_error().is_none() {
+                        tx = None;
+                    }
+                }
+            }
+        }
+        answer(group.drain(..), fate, &load, &bell);
+    }
+    if let Some(Tx { engine: Engine::Sqlite { conn, .. }, .. }) = tx {
+        let _ = conn.close().await;
+    }
+}
+
+/// Runs every unit under its own savepoint and commits them together.
+async fn commit(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> sqlx::Result<()> {
+    execute(tx, BEGIN).await?;
+    let mut result = Ok(());
+    for job in group {
+        lead(tx, NEXT);
+        let keep = job.run(tx).await;
+        lead(tx, "");
+        if !keep && tx.touched {
+            // Fails if SQLite has rolled back everything by itself (disk full, I/O error).
+            result = execute(tx, UNDO).await;
+        }
+        if result.is_err() {
+            break;
+        }
+    }
+    if result.is_ok() {
+        result = execute(tx, "commit").await;
+    }
+    match &result {
+        Ok(()) => tx.committed(),
+        Err(_) => drop(execute(tx, "rollback").await),
+    }
+    result
+}
+
+/// Sets what goes down in front of the next statement.
+fn lead(tx: &mut Tx, next: &'static str) {
+    if let Engine::Sqlite { lead, .. } = &mut tx.engine {
+        *lead = next;
+    }
+}
+
+async fn execute(tx: &mut Tx, text: &'static str) -> sqlx::Result<()> {
+    match &mut tx.engine {
+        Engine::Sqlite { conn, .. } => conn.execute(text).await.map(drop),
+        Engine::Postgres(_) => Ok(()),
+    }
+}

@@ -1,0 +1,43 @@
+//! What a message costs: statements are few, and on SQLite they go down in few calls.
+
+use restante::store::Tallied;
+
+use super::{claim, message};
+use crate::support::Engine;
+use crate::support::app::App;
+
+/// What was done since `before`.
+fn since(app: &App, before: Tallied) -> (u64, u64, u64) {
+    let now = app.store.tallied();
+    (now.units - before.units, now.calls - before.calls, now.statements - before.statements)
+}
+
+both!(a_message_is_accepted_and_delivered_in_few_calls, |engine| async move {
+    let app = App::start(engine).await;
+    let (ana, bo, cy) = (app.person("Ana").await, app.person("Bo").await, app.person("Cy").await);
+    let sent = message(&app, &ana, &[&bo, &cy], "Cheap", false);
+
+    let before = app.store.tallied();
+    sent.accept(&app).await;
+    let accepted = since(&app, before);
+
+    let mut finished = Vec::new();
+    for leased in claim(&app, 10).await {
+        let (finish, before) = (sent.finish(&app, leased), app.store.tallied());
+        app.store.finish_mail(finish, app.now()).await.unwrap();
+        finished.push(since(&app, before));
+    }
+    // Blob, number, email, event, submission, deliveries, promise. Then: settle, count, promise, and a number and an
+    // event for either account with the copy between; the last one tells of the promise as well.
+    let (accept, first, last) = (7, 8, 10);
+    match engine {
+        Engine::Sqlite => {
+            assert_eq!(accepted, (1, 1, accept));
+            assert_eq!(finished, [(1, 2, first), (1, 2, last)]);
+        }
+        Engine::Postgres => {
+            assert_eq!(accepted, (1, accept, accept));
+            assert_eq!(finished, [(1, first, first), (1, last, last)]);
+        }
+    }
+});

@@ -175,3 +175,54 @@ both!(stopping_lets_nobody_wait, |engine| async move {
     let answered = within("the waiting request", waiting).await.unwrap();
     assert!(answered.is_err() || answered.unwrap().status < 600);
 });
+
+/// Runs a command that makes no sense, which is explained over several lines; what it said.
+fn misused(server: &Process, arguments: &[&str]) -> String {
+    let output = server.command(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "restante {arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+both!(accounts_and_tokens_beside_a_running_server, |engine| async move {
+    let mut process = Process::new(engine, &[]).await;
+    process.start();
+    assert!(
+        process.greeting.contains(&format!("http://{}/setup?token=", process.http)),
+        "{}",
+        process.greeting
+    );
+    let made = process.run_with(
+        &["account", "create", "ana@example.org", "--admin", "--password-stdin"],
+        "a long password\n",
+    );
+    assert_eq!(made, "Created ana@example.org.");
+    assert!(
+        refused(&process, &["account", "create", "Ana@Example.org"], ("RESTANTE_LOG__LEVEL", "info"))
+            .contains("belongs to an account already")
+    );
+    assert!(misused(&process, &["account", "create", "ana"]).contains("ana"));
+    assert!(
+        refused(
+            &process,
+            &["token", "create", "bo@example.org", "--name", "x"],
+            ("RESTANTE_LOG__LEVEL", "info")
+        )
+        .contains("no account bo@example.org")
+    );
+    assert!(
+        misused(&process, &["token", "create", "ana@example.org", "--name", "x", "--scope", "fly"])
+            .contains("no scope")
+    );
+    let token =
+        process.run(&["token", "create", "ana@example.org", "--name", "x", "--scope", "messages:read"]);
+    assert!(token.starts_with("rst_") && token.len() == 68 && !token.contains(char::is_whitespace));
+    let me = process.client().token(&token).get("/v1/me").await.expect(200);
+    assert_eq!((&me["admin"], &me["scopes"]), (&json!(true), &json!(["messages:read"])));
+    let body = json!({ "address": "ana@example.org", "password": "a long password" });
+    process.client().post("/v1/session", body).await.expect(200);
+    // With an administrator there is no such link any more.
+    assert_eq!(process.stop(), Some(0));
+    process.start();
+    assert!(!process.greeting.contains("/setup"), "{}", process.greeting);
+    assert!(!process.log().contains(&token), "a token in the log");
+});

@@ -11,7 +11,6 @@ mod command;
 mod delivery;
 mod e2e;
 mod floors;
-
 mod readme;
 mod rest;
 mod schema;

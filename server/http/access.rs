@@ -115,6 +115,10 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     let Some(path) = path else { return next.run(request).await };
+    // Some of what is not built looks like an id of what is.
+    if let Some(problem) = super::web::not_built(request.uri().path()) {
+        return problem.into_response();
+    }
     match admit(&state, path.as_str(), &mut request).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),

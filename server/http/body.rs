@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::access::{self, Limit};
@@ -158,6 +158,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let detail = "The character U+0000 is not allowed in a text.";
         return Err(Problem::new(&problem::INVALID_BODY, detail));
     }
+    // A list would fill the fields in their order, which is nobody's intention.
+    if bytes.trim_ascii_start().first() == Some(&b'[') && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    {
+        return Err(Problem::at(&problem::INVALID_BODY, "", "the body is an object, not a list"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let (path, error) = (pointer(error.path()), error.into_inner());
@@ -292,7 +297,8 @@ mod tests {
         assert_eq!(code("{").0, "invalid_json");
         assert_eq!(code("").0, "invalid_json");
         assert_eq!(code("{\"to\": []} {}").0, "invalid_json");
-        assert_eq!(code(&"[".repeat(100_000)).0, "invalid_body");
+        assert_eq!(code(&"[".repeat(100_000)).0, "invalid_json");
+        assert_eq!(code("[[]]").0, "invalid_body");
         assert_eq!(code(&format!("{{\"to\": {}", "[".repeat(100_000))).0, "invalid_body");
         assert_eq!(code("{\"to\": [1, 1e400]}").0, "invalid_json");
         assert_eq!(code("{\"to\": [1, 256]}"), ("invalid_body", "/to/1".into()));

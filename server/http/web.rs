@@ -88,7 +88,8 @@ pub async fn no_such_method() -> Problem {
     Problem::new(&problem::METHOD_NOT_ALLOWED, "There is something here, but not for this method.")
 }
 
-fn not_built(path: &str) -> Option<Problem> {
+/// The problem with a route that this version does not have.
+pub fn not_built(path: &str) -> Option<Problem> {
     let prefix = NOT_BUILT.iter().any(|prefix| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/'))

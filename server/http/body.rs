@@ -159,9 +159,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::new(&problem::INVALID_BODY, detail));
     }
     // A list would fill the fields in their order, which is nobody's intention.
-    if bytes.trim_ascii_start().first() == Some(&b'[') && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
-    {
-        return Err(Problem::at(&problem::INVALID_BODY, "", "the body is an object, not a list"));
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Problem::at(&problem::INVALID_BODY, "", "the body is an object, not a list"),
+            Err(error) => Problem::new(&problem::INVALID_JSON, format!("The body is not JSON: {error}.")),
+        });
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {

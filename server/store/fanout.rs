@@ -9,7 +9,7 @@ use super::db::{Value, insert, sql};
 use super::delivery::{Leased, NewDelivery, updated};
 use super::email::NewEmail;
 use super::event::Event;
-use super::promise::{Settlement, settle};
+use super::promise::{settle_delivery_promise, told};
 use super::{Error, Result, Store, Topic};
 
 /// One recipient's copy.
@@ -30,7 +30,9 @@ impl Store {
     /// [`Error::Conflict`]: one of the leases was lost, or a recipient has this copy already. Nothing is written
     /// then; each has to be ended by itself.
     pub async fn finish_together(&self, copies: Vec<Copy>, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        let mut accounts: Vec<Uuid> = copies.iter().map(|copy| copy.leased.account_id).take(1).collect();
+        accounts.extend(copies.iter().map(|copy| copy.email.account_id));
+        self.write_for(accounts, async move |tx| {
             let Some(first) = copies.first() else { return Ok(()) };
             let Leased { account_id: sender, lease, .. } = first.leased;
             let submission = first.leased.submission_id.ok_or(Error::NotFound)?;
@@ -43,17 +45,18 @@ impl Store {
             let end = end.push(" and lease = ").push_bind(lease).push(" and id in ").push_list(&ids);
             let count =
                 sql("update submission set unsettled = unsettled - $1 where account_id = $2 and id = $3 \
-                             returning unsettled, failed, email_id, delivery_promise_id");
+                             returning email_id");
             let count = count.bind(copies.len() as i64).bind(sender).bind(submission);
-            tx.batch([end.expect(copies.len() as u64)]).await?;
-            let (unsettled, failed, sent, promise): (i64, i64, Uuid, Uuid) = tx.one(count).await?;
+            let settle = settle_delivery_promise(sender, submission, now);
+            let done = tx.batch([end.expect(copies.len() as u64), count, settle]).await?;
+            let [_, counted, settled] = done.as_slice() else { return Err(Error::NotFound) };
+            let (sent,): (Uuid,) = counted.rows()?.pop().ok_or(Error::NotFound)?;
 
             let mut events: Vec<Event> = copies.iter().map(|copy| copy.email.event()).collect();
             events.extend(ids.iter().map(|id| updated(sender, sent, *id).0));
-            if unsettled == 0 {
-                let settlement = Settlement::of_deliveries(failed);
-                let told = settle(tx, sender, promise, &settlement, now).await?;
-                events.extend(told.into_iter().map(|(event, _)| event));
+            for (promise, email) in settled.rows()? {
+                tx.ring(Topic::Promise(promise));
+                events.push(told(sender, promise, email));
             }
 
             // Every account's numbers, taken in the order of the accounts' ids.

@@ -146,15 +146,6 @@ impl Settlement {
         Self { state: "fulfilled", value, reason: None, detail: None }
     }
 
-    /// What a promise of delivery comes to when every delivery has ended, and so many of them without success.
-    pub(crate) fn of_deliveries(failed: i64) -> Self {
-        if failed == 0 {
-            Self::fulfilled(None)
-        } else {
-            Self::rejected("undeliverable", Some(format!("{failed} could not be delivered")))
-        }
-    }
-
     /// Rejected for this reason.
     pub fn rejected(reason: &'static str, detail: Option<String>) -> Self {
         Self { state: "rejected", value: None, reason: Some(reason), detail }

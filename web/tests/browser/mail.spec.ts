@@ -11,7 +11,7 @@ test('a message arrives by itself, is read and answered, with a file', async ({ 
   await expect(page.getByRole('option', { name: 'Minutes' })).toBeVisible();
   const { id } = await ana.received('Minutes');
   await open(page, 'Minutes');
-  await expect(page.getByText('Dear Ana,')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Conversation' }).getByText('Dear Ana,')).toBeVisible();
   await expect(page.getByRole('link', { name: 'https://example.org/minutes' })).toHaveAttribute('rel', /noopener/);
   await expect.poll(async () => (await ana.api<{ seen: boolean }>('GET', `/v1/messages/${id}`)).seen).toBe(true);
 
@@ -70,7 +70,7 @@ test('a draft survives a reload', async ({ page, ana, bo }) => {
   await page.getByRole('button', { name: 'Discard' }).click();
   await expect(page.getByRole('textbox', body)).toHaveCount(0);
   await page.reload();
-  await expect(page.getByText('Please answer at length.')).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Conversation' }).getByText('Please answer at length.')).toBeVisible();
   await expect(page.getByRole('textbox', body)).toHaveCount(0);
 });
 

@@ -49,7 +49,7 @@ test('somebody else was first', async ({ page, ana, bo, account }) => {
   await bo.received('Deploy 4823?');
   await bo.api('POST', `/v1/promises/${promise}/answer`, { value: 'approve' });
   // The open card turns by itself.
-  await expect(page.getByText(/Bo.* answered “Approve”/)).toBeVisible();
+  await expect(page.getByText(/bo.* answered “Approve”/i)).toBeVisible();
   await expect(page.getByRole('button', { name: 'Approve' })).toHaveCount(0);
 });
 

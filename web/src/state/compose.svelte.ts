@@ -18,17 +18,28 @@ class Compose {
   /** The message in its own window. */
   window: Draft | null = $state(null);
 
+  /** Whether the reply was taken up by itself, so that the keys stay with the conversation. */
+  quiet = false;
+
   /** Writes a new message, or goes on with a kept one. */
   write(draft: Draft = newDraft()): void { this.window = draft; }
 
   /** Replies in the open conversation. */
-  reply(message: Message, all: boolean): void { this.keep(this.inline); this.inline = replyDraft(message, all); }
+  reply(message: Message, all: boolean): void { this.keep(this.inline); this.quiet = false; this.inline = replyDraft(message, all); }
+
+  /** Shows the reply that was begun in a conversation earlier, if there is one. */
+  takeUp(thread: string): void {
+    const kept = drafts.all.find((draft) => draft.kind === 'reply' && draft.thread === thread);
+    if (kept === undefined || this.inline !== null || this.window?.key === kept.key) return;
+    this.quiet = true;
+    this.inline = { ...kept };
+  }
 
   /** Sends a message on, in its own window. */
   forward(message: Message): void { this.keep(this.window); this.window = forwardDraft(message); }
 
   /** Opens a kept draft where it belongs. */
-  resume(draft: Draft): void { if (draft.kind === 'reply' && draft.thread === thread.id) this.inline = draft; else this.window = draft; }
+  resume(draft: Draft): void { this.quiet = false; if (draft.kind === 'reply' && draft.thread === thread.id) this.inline = draft; else this.window = draft; }
 
   /** Keeps a draft, or drops it if nothing is in it. */
   keep(draft: Draft | null): void {

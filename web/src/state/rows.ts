@@ -1,6 +1,7 @@
 // Rows of the list: the few things of a thread or message that a row shows, so that a hundred thousand stay small.
 import { join, texts } from '../texts.ts';
 import { firstName, nameOf } from '../words/address.ts';
+import { baseSubject } from '../words/reply.ts';
 import { moment, dayStart } from '../words/time.ts';
 import type { Address, DeliveryCounts, Message, MessageSummary, Thread, ThreadDetail } from '../wire/types.ts';
 
@@ -15,7 +16,7 @@ export interface Row {
   delivery: DeliveryCounts | null; held: boolean;
 }
 
-const subjectOf = (subject: string): string => (subject.trim() === '' ? texts.noSubject : subject);
+const subjectOf = (subject: string): string => baseSubject(subject).trim() || texts.noSubject;
 
 function people(latest: MessageSummary, participants: readonly (Address & { me?: boolean })[], asks = false): { who: Address; names: string } {
   const none: Address = { name: null, address: '' };
@@ -59,7 +60,7 @@ export function fromMessage(message: MessageSummary | Message, key = message.id)
 export function inMailbox(thread: ThreadDetail, mailbox: string): Row | null {
   const here = thread.messages.filter((each) => each.mailbox === mailbox || each.mailbox_id === mailbox);
   const latest = here[here.length - 1];
-  return latest === undefined ? null : fromThread({ ...thread, latest, unread_count: here.filter((each) => !each.seen).length });
+  return latest === undefined ? null : fromThread({ ...thread, latest });
 }
 
 /** The one pill of a row, if any. */

@@ -64,7 +64,7 @@ export function meaning(code: string | null, enhanced: string | null): string {
   const detail = subject === null ? '' : `${subject[1]}.${subject[2]}`;
   const known: Record<string, string> = {
     '1.1': 'there is no such address', '1.2': 'there is no such server', '1.10': 'the address takes no mail', '2.1': 'the mailbox is switched off', '2.2': 'the mailbox is full', '2.3': 'the message is too large for it',
-    '3.4': 'the message is too large for the server', '4.1': 'the server did not answer', '4.2': 'the connection was lost', '4.4': 'no server was found for it', '4.6': 'the message went round in circles', '4.7': 'it took too long',
+    '3.4': 'the message is too large for the server', '4.1': 'the server did not answer', '4.2': 'there was no connection to the server', '4.4': 'no server was found for it', '4.6': 'the message went round in circles', '4.7': 'it took too long',
     '7.1': 'the server does not take it at present', '7.26': 'the sender could not be authenticated',
   };
   if (detail in known) return known[detail] as string;

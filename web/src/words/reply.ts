@@ -32,6 +32,8 @@ export function recipients(message: Pick<Message, 'direction' | 'from' | 'to' | 
 
 /** `Re: ` before a subject, once. */
 export const replySubject = (subject: string): string => (/^\s*(?:re|aw|sv|antw)\s*:/iu.test(subject) ? subject : `Re: ${subject}`);
+/** A subject without the prefixes of answers: what a conversation is called. */
+export const baseSubject = (subject: string): string => subject.replace(/^(?:\s*(?:re|aw|sv|antw)\s*:)+\s*/iu, '');
 /** `Fwd: ` before a subject, once. */
 export const forwardSubject = (subject: string): string => (/^\s*(?:fwd?|wg)\s*:/iu.test(subject) ? subject : `Fwd: ${subject}`);
 

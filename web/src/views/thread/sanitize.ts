@@ -8,7 +8,7 @@ const config: Config = {
   FORBID_ATTR: ['id', 'name', 'srcset', 'ping', 'background', 'poster', 'action', 'formaction', 'is', 'slot', 'autofocus', 'contenteditable', 'popover', 'tabindex', 'accesskey'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
-  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|data:image\/(?:png|gif|jpeg|webp);|\/v1\/messages\/[\w-]+\/attachments\/\d+$)/i,
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|data:image\/(?:png|gif|jpeg|webp);|\/v1\/messages\/[\w-]+\/attachments\/\d+\?inline=1$)/i,
 };
 
 DOMPurify.addHook('afterSanitizeAttributes', (node) => {

@@ -1,0 +1,84 @@
+// The real binary with a data directory and ports of its own, on SQLite, or on PostgreSQL where TEST_POSTGRES names one.
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+
+const binary = resolve(process.env.RESTANTE_BIN ?? fileURLToPath(new URL('../../../target/debug/restante', import.meta.url)));
+const postgres = process.env.TEST_POSTGRES;
+
+function sql(statement: string): void {
+  execFileSync('psql', ['--no-psqlrc', '--quiet', '--dbname', at('postgres'), '--command', statement], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+function at(database: string): string {
+  const url = new URL(postgres as string);
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+/** One server. Mail to outside goes to a port where nobody listens, so it is delayed. */
+export class Server {
+  /** Where it is, without a slash at the end. */
+  url = '';
+  /** The one-time link for the first administrator, where there is none yet. */
+  setup = '';
+  #child: ChildProcess | null = null;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'restante-browser-'));
+  readonly #database = postgres === undefined ? null : `browser_${randomBytes(6).toString('hex')}`;
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor() {
+    const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RESTANTE_')));
+    this.#env = {
+      ...clean, RESTANTE_DATA_DIR: join(this.#dir, 'data'), RESTANTE_HTTP__LISTEN: '127.0.0.1:0', RESTANTE_SMTP__LISTEN: '127.0.0.1:0',
+      RESTANTE_RELAY__URL: 'smtp://127.0.0.1:9', RESTANTE_LOG__LEVEL: 'warn',
+    };
+    if (this.#database !== null) {
+      sql(`create database ${this.#database}`);
+      this.#env.RESTANTE_DATABASE__URL = at(this.#database);
+    }
+  }
+
+  /** Runs a command to its end; what it printed, without the last line break. */
+  run(args: string[], input = ''): string {
+    return execFileSync(binary, args, { cwd: this.#dir, env: this.#env, input, encoding: 'utf8' }).trimEnd();
+  }
+
+  /** Starts it and waits until it says that it is ready. */
+  async start(): Promise<this> {
+    const child = spawn(binary, ['serve'], { cwd: this.#dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    let printed = '';
+    await new Promise<void>((ready, failed) => {
+      const read = (chunk: Buffer): void => {
+        printed += chunk.toString('utf8');
+        this.setup = /https?:\/\/\S+\/setup\?token=\S+/.exec(printed)?.[0] ?? '';
+        const url = /Restante is ready on (https?:\/\/[^\s,]+)/.exec(printed)?.[1];
+        if (url !== undefined) { this.url = url; ready(); }
+      };
+      child.stdout.on('data', read);
+      child.stderr.on('data', (chunk: Buffer) => { printed += chunk.toString('utf8'); });
+      child.once('exit', (code) => failed(new Error(`the server ended with ${code}: ${printed}`)));
+    });
+    return this;
+  }
+
+  /** Stops it and keeps its data. */
+  async halt(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null) return;
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  /** Stops it and takes its data away. */
+  async remove(): Promise<void> {
+    await this.halt();
+    if (this.#database !== null) sql(`drop database ${this.#database} with (force)`);
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}

@@ -19,8 +19,9 @@ const SHARED: &[Text] = migrations![
     "0003_queue.sql" = 3 "queue",
     "0004_forwarding.sql" = 4 "forwarding",
 ];
-const SQLITE: &[Text] = &[];
-const POSTGRES: &[Text] = migrations!["postgres/0007_writer.sql" = 7 "writer"];
+const SQLITE: &[Text] = migrations!["sqlite/0005_search.sql" = 5 "search"];
+const POSTGRES: &[Text] =
+    migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];
 
 /// The migrations of SQLite.
 pub fn sqlite() -> Migrator {

@@ -145,6 +145,12 @@ reply_address.thread_id uuid not null
 reply_address.notified text not null
 reply_address.created_at bigint not null
 reply_address.revoked_at bigint
+search.place bigint not null
+search.account_id uuid not null
+search.email_id uuid not null
+search.doc tsvector
+search_tail.account_id uuid not null
+search_tail.email_id uuid not null
 session.account_id uuid not null
 session.id uuid not null
 session.digest bytea not null
@@ -220,6 +226,8 @@ mailbox UNIQUE (account_id, name)
 mailbox UNIQUE (account_id, role)
 promise PRIMARY KEY (account_id, id)
 reply_address PRIMARY KEY (digest)
+search PRIMARY KEY (account_id, email_id)
+search_tail PRIMARY KEY (account_id, email_id)
 session FOREIGN KEY (account_id) REFERENCES account(id)
 session PRIMARY KEY (account_id, id)
 session UNIQUE (digest)
@@ -248,6 +256,8 @@ CREATE INDEX email_thread ON public.email USING btree (account_id, thread_id, re
 CREATE INDEX email_unseen ON public.email USING btree (account_id, mailbox_id, received_at, id) WHERE (NOT seen)
 CREATE INDEX promise_pending ON public.promise USING btree (account_id, id) WHERE (state = 'pending'::text)
 CREATE INDEX reply_address_account ON public.reply_address USING btree (account_id, email_id)
+CREATE INDEX search_doc ON public.search USING gin (doc)
+CREATE INDEX search_place ON public.search USING btree (account_id, place)
 CREATE UNIQUE INDEX account_pkey ON public.account USING btree (id)
 CREATE UNIQUE INDEX address_pkey ON public.address USING btree (address)
 CREATE UNIQUE INDEX answer_account_id_promise_id_by_account_revision_key ON public.answer USING btree (account_id, promise_id, by_account, revision)
@@ -270,6 +280,8 @@ CREATE UNIQUE INDEX mailbox_account_id_role_key ON public.mailbox USING btree (a
 CREATE UNIQUE INDEX mailbox_pkey ON public.mailbox USING btree (account_id, id)
 CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
 CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (digest)
+CREATE UNIQUE INDEX search_pkey ON public.search USING btree (account_id, email_id)
+CREATE UNIQUE INDEX search_tail_pkey ON public.search_tail USING btree (account_id, email_id)
 CREATE UNIQUE INDEX session_digest_key ON public.session USING btree (digest)
 CREATE UNIQUE INDEX session_pkey ON public.session USING btree (account_id, id)
 CREATE UNIQUE INDEX setup_pkey ON public.setup USING btree (digest)
@@ -279,3 +291,25 @@ CREATE UNIQUE INDEX token_digest_key ON public.token USING btree (digest)
 CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)
 CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)
 CREATE UNIQUE INDEX writer_pkey ON public.writer USING btree (id)
+
+CREATE TRIGGER email_search_added AFTER INSERT ON public.email FOR EACH ROW EXECUTE FUNCTION email_search_added()
+CREATE TRIGGER email_search_removed AFTER DELETE ON public.email FOR EACH ROW EXECUTE FUNCTION email_search_removed()
+
+CREATE OR REPLACE FUNCTION public.email_search_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into search_tail (account_id, email_id) values (new.account_id, new.id);
+  return null;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.email_search_removed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from search_tail where account_id = old.account_id and email_id = old.id;
+  delete from search where account_id = old.account_id and email_id = old.id;
+  return null;
+end $function$

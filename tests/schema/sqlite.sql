@@ -1,3 +1,11 @@
+CREATE TRIGGER email_search_added after insert on email begin
+  insert into search_tail (account_id, email_id) values (new.account_id, new.id);
+end;
+CREATE TRIGGER email_search_removed after delete on email begin
+  delete from search_tail where account_id = old.account_id and email_id = old.id;
+  delete from search_text where rowid = (select place from search where account_id = old.account_id and email_id = old.id);
+  delete from search where account_id = old.account_id and email_id = old.id;
+end;
 CREATE TABLE account (
   id uuid primary key,
   kind text not null check (kind in ('person', 'service')),
@@ -194,6 +202,25 @@ CREATE TABLE reply_address (
   created_at bigint not null,
   revoked_at bigint
 );
+CREATE TABLE search (
+  place integer primary key,          -- received_at, then chance: newest first is the index's own order
+  account_id uuid not null,
+  email_id uuid not null,
+  unique (account_id, email_id)
+);
+CREATE TABLE search_tail (
+  account_id uuid not null,
+  email_id uuid not null,
+  primary key (account_id, email_id)
+) without rowid;
+CREATE VIRTUAL TABLE search_text using fts5 (
+  account, subject, sender, recipients, body,
+  content = '', contentless_delete = 1, prefix = '2 3', tokenize = "ascii tokenchars '_'"
+);
+CREATE TABLE 'search_text_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+CREATE TABLE 'search_text_data'(id INTEGER PRIMARY KEY, block BLOB);
+CREATE TABLE 'search_text_docsize'(id INTEGER PRIMARY KEY, sz BLOB, origin INTEGER);
+CREATE TABLE 'search_text_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 CREATE TABLE session (
   account_id uuid not null references account (id),
   id uuid not null,

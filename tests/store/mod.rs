@@ -12,6 +12,7 @@ mod promise;
 mod queue;
 mod writer_group;
 mod writer_lost;
+mod search;
 
 use std::io::Write as _;
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod bell;
 pub mod blob;
+pub mod collect;
 pub mod db;
 pub mod delivery;
 pub mod email;
@@ -16,11 +17,13 @@ pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;
 pub mod promise;
+pub mod prune;
 pub mod schema;
 pub mod search;
 pub mod submission;
 pub mod thread;
 pub mod token;
+mod upkeep;
 mod writer;
 
 use std::path::PathBuf;

@@ -18,7 +18,10 @@ const SHARED: &[Text] = migrations![
     "0002_mail.sql" = 2 "mail",
     "0003_queue.sql" = 3 "queue",
     "0004_forwarding.sql" = 4 "forwarding",
+    "0006_upkeep.sql" = 6 "upkeep",
 ];
+const POSTGRES: &[Text] =
+    migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];
 const SQLITE: &[Text] = migrations!["sqlite/0005_search.sql" = 5 "search"];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

@@ -47,6 +47,7 @@ blob.size bigint not null
 blob.content bytea
 blob.summary text
 blob.created_at bigint not null
+blob.place text
 delivery.account_id uuid not null
 delivery.id uuid not null
 delivery.kind text not null
@@ -243,10 +244,13 @@ writer PRIMARY KEY (id)
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
+CREATE INDEX attempt_at ON public.attempt USING btree (at)
+CREATE INDEX delivery_digest ON public.delivery USING btree (digest) WHERE (digest IS NOT NULL)
 CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
+CREATE INDEX email_digest ON public.email USING btree (digest)
 CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged
 CREATE INDEX email_keyword_keyword ON public.email_keyword USING btree (account_id, keyword, email_id)
 CREATE INDEX email_mailbox ON public.email USING btree (account_id, mailbox_id, received_at, id)
@@ -254,10 +258,14 @@ CREATE INDEX email_message_id ON public.email USING btree (account_id, message_i
 CREATE INDEX email_received ON public.email USING btree (account_id, received_at, id)
 CREATE INDEX email_thread ON public.email USING btree (account_id, thread_id, received_at, id)
 CREATE INDEX email_unseen ON public.email USING btree (account_id, mailbox_id, received_at, id) WHERE (NOT seen)
+CREATE INDEX event_at ON public.event USING btree (at)
+CREATE INDEX idempotency_created ON public.idempotency USING btree (created_at)
 CREATE INDEX promise_pending ON public.promise USING btree (account_id, id) WHERE (state = 'pending'::text)
 CREATE INDEX reply_address_account ON public.reply_address USING btree (account_id, email_id)
 CREATE INDEX search_doc ON public.search USING gin (doc)
 CREATE INDEX search_place ON public.search USING btree (account_id, place)
+CREATE INDEX submission_digest ON public.submission USING btree (digest)
+CREATE INDEX upload_digest ON public.upload USING btree (digest)
 CREATE UNIQUE INDEX account_pkey ON public.account USING btree (id)
 CREATE UNIQUE INDEX address_pkey ON public.address USING btree (address)
 CREATE UNIQUE INDEX answer_account_id_promise_id_by_account_revision_key ON public.answer USING btree (account_id, promise_id, by_account, revision)

@@ -70,7 +70,7 @@ CREATE TABLE blob (
   content bytea,                      -- null: the bytes are a file of the blob directory
   summary text,                       -- of a message in a file: what was parsed, as JSON
   created_at bigint not null
-);
+, place text);
 CREATE TABLE delivery (
   account_id uuid not null,
   id uuid not null,
@@ -287,10 +287,13 @@ CREATE TABLE upload (
 CREATE INDEX address_account on address (account_id, main);
 CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
+CREATE INDEX attempt_at on attempt (at);
+CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
 CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null;
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
+CREATE INDEX email_digest on email (digest);
 CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;
 CREATE INDEX email_keyword_keyword on email_keyword (account_id, keyword, email_id);
 CREATE INDEX email_mailbox on email (account_id, mailbox_id, received_at, id);
@@ -298,5 +301,9 @@ CREATE INDEX email_message_id on email (account_id, message_id);
 CREATE INDEX email_received on email (account_id, received_at, id);
 CREATE INDEX email_thread on email (account_id, thread_id, received_at, id);
 CREATE INDEX email_unseen on email (account_id, mailbox_id, received_at, id) where not seen;
+CREATE INDEX event_at on event (at);
+CREATE INDEX idempotency_created on idempotency (created_at);
 CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending';
 CREATE INDEX reply_address_account on reply_address (account_id, email_id);
+CREATE INDEX submission_digest on submission (digest);
+CREATE INDEX upload_digest on upload (digest);

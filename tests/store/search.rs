@@ -15,7 +15,7 @@ use crate::support::app::{App, Person};
 use crate::support::mail::letter;
 
 /// Files a message in somebody's inbox, as coming from outside.
-async fn file(app: &App, to: &Person, raw: &[u8]) -> Uuid {
+pub(super) async fn file(app: &App, to: &Person, raw: &[u8]) -> Uuid {
     let content = parse(raw).unwrap();
     let blob = blob(&app.store, raw).summarised(&content);
     let (id, now) = (app.id(), app.now());

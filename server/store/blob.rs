@@ -46,6 +46,11 @@ impl Blobs {
         Ok(Self { dir, collected: Arc::default() })
     }
 
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where collecting stopped.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner)

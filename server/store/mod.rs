@@ -4,6 +4,7 @@
 //! once it is durable.
 
 pub mod account;
+pub mod backup;
 pub mod bell;
 pub mod blob;
 pub mod collect;
@@ -114,6 +115,8 @@ struct Inner {
     tally: Arc<Tally>,
     bell: Bell,
     blobs: blob::Blobs,
+    /// Of the SQLite database.
+    file: Option<PathBuf>,
 }
 
 enum Engine {
@@ -141,6 +144,8 @@ impl Store {
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
         let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let mut database = None;
+        let (engine, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options: PgConnectOptions = url.parse()?;
             postgres(options, &tally).await?
         } else {
@@ -157,6 +162,11 @@ impl Store {
             sqlite(&file, &tally).await?
         };
         Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs }), Arc::new([])))
+            let opened = sqlite(&file).await?;
+            database = Some(file);
+            opened
+        };
+        Ok(Self(Arc::new(Inner { engine, bell, blobs, file: database }), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may
@@ -302,7 +312,8 @@ async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, W
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10));
     let mut connection = options.clone().disable_statement_logging().connect().await?;
-    schema::checked(schema::sqlite().run(&mut connection).await)?;
+    backup::before_migration(&mut connection, file).await?;
+    schema::migrate_sqlite(&mut connection, &schema::sqlite()).await?;
     connection.close().await?;
     let bell = Bell::default();
     let writer = Writer::sqlite(options.clone(), bell.clone(), tally.clone()).await?;
@@ -327,7 +338,7 @@ async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engi
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.clone())
         .await?;
-    schema::checked(schema::postgres().run(&pool).await)?;
+    schema::migrate_postgres(&pool).await?;
     let bell = Bell::across(&pool);
     let writer = Writer::postgres(&options, &bell, tally)?;
     Ok((Engine::Postgres(pool), writer, bell))

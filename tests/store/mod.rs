@@ -1,6 +1,7 @@
 //! The store keeps its promises on both databases alike.
 
 mod account;
+mod backup;
 mod bell;
 mod blob;
 mod cost;

@@ -143,9 +143,8 @@ impl Store {
         let blobs = blob::Blobs::open(settings.data_dir.join("blobs"))?;
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
-        let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
         let mut database = None;
-        let (engine, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options: PgConnectOptions = url.parse()?;
             postgres(options, &tally).await?
         } else {
@@ -159,14 +158,11 @@ impl Store {
                     ));
                 }
             };
-            sqlite(&file, &tally).await?
-        };
-        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs }), Arc::new([])))
-            let opened = sqlite(&file).await?;
+            let opened = sqlite(&file, &tally).await?;
             database = Some(file);
             opened
         };
-        Ok(Self(Arc::new(Inner { engine, bell, blobs, file: database }), Arc::new([])))
+        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs, file: database }), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may

@@ -23,11 +23,7 @@ const SHARED: &[Text] = migrations![
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];
-const POSTGRES: &[Text] =
-    migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];
 const SQLITE: &[Text] = migrations!["sqlite/0005_search.sql" = 5 "search"];
-const POSTGRES: &[Text] =
-    migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];
 
 /// The migrations of SQLite.
 pub fn sqlite() -> Migrator {

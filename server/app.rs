@@ -140,6 +140,7 @@ impl App {
         let worker = Worker::new(context.clone(), self.delivery(&public_url)?);
         if self.worker {
             tasks.spawn(worker.clone().run(shutdown.clone()));
+            tasks.spawn(context.store.clone().upkeep(self.clock.clone(), shutdown.clone()));
         }
         let http_at = http.as_ref().map(TcpListener::local_addr).transpose()?;
         let smtp_at = smtp.as_ref().map(TcpListener::local_addr).transpose()?;

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod account;
+mod backup;
 mod demo;
 mod migrate;
 mod serve;
@@ -41,6 +42,19 @@ enum Command {
     Token(token::Command),
     /// Fills an empty system with people, threads, an open question and a delayed message to look at.
     Demo,
+    /// Writes a backup into a new directory, while the server runs.
+    Backup {
+        /// The directory.
+        to: PathBuf,
+    },
+    /// Checks a backup and puts it into an empty data_dir.
+    Restore {
+        /// The backup's directory.
+        from: PathBuf,
+        /// Only checks it.
+        #[arg(long)]
+        check: bool,
+    },
     /// Prints every setting with its default.
     Settings,
 }
@@ -73,6 +87,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Migrate => migrate::run(config).await,
             Command::Account(command) => account::run(config, command).await,
             Command::Token(command) => token::run(config, command).await,
+            Command::Backup { to } => backup::backup(config, &to).await,
+            Command::Restore { from, check } => backup::restore(&config, &from, check).await,
             Command::Demo => demo::run(config).await,
             Command::Settings => Ok(()),
         }

@@ -4,6 +4,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
@@ -11,9 +13,11 @@ use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
 use uuid::Uuid;
 
+use super::collect::Seen;
 use super::db::{Statement, sql};
 use super::idempotency::{Answer, Key};
 use super::{Error, Result, Store};
+use crate::mail::id::hex;
 use crate::mail::message::{Content, parse};
 
 /// SHA-256 of a blob: its name.
@@ -26,6 +30,7 @@ pub const INLINE: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Blobs {
     dir: PathBuf,
+    collected: Arc<Mutex<Seen>>,
 }
 
 impl Blobs {
@@ -38,13 +43,62 @@ impl Blobs {
             use std::os::unix::fs::PermissionsExt as _;
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;
         }
-        Ok(Self { dir })
+        Ok(Self { dir, collected: Arc::default() })
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.dir.join(&hex[..2]).join(&hex[2..])
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
+
+    /// Where collecting stopped.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes files; those that are not there are no error.
+    pub(crate) async fn remove(&self, places: Vec<String>) -> io::Result<()> {
+        for place in places {
+            match tokio::fs::remove_file(self.dir.join(place)).await {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Some files of one of the 256 directories that were last changed before a time.
+    pub(crate) async fn old(
+        &self,
+        directory: u8,
+        before: SystemTime,
+        limit: usize,
+    ) -> io::Result<Vec<String>> {
+        let name = format!("{directory:02x}");
+        let mut files = match tokio::fs::read_dir(self.dir.join(&name)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files?,
+        };
+        let mut old = Vec::new();
+        while old.len() < limit
+            && let Some(file) = files.next_entry().await?
+        {
+            // One that went meanwhile is nobody's any more.
+            if let Ok(facts) = file.metadata().await
+                && facts.modified()? < before
+                && let Some(file) = file.file_name().to_str()
+            {
+                old.push(format!("{name}/{file}"));
+            }
+        }
+        Ok(old)
+    }
+}
+
+/// Where a file was before each had a name of its own.
+pub(crate) fn first_place(digest: &Digest) -> String {
+    let hex = hex(digest);
+    format!("{}/{}", &hex[..2], &hex[2..])
 }
 
 /// Takes bytes in, without holding more than [`INLINE`] of them, and names them. Blocking.
@@ -65,6 +119,8 @@ pub struct Blob {
     /// In bytes.
     pub size: u64,
     inline: Option<Vec<u8>>,
+    /// Of its file, below the blob directory.
+    place: Option<String>,
     summary: Option<String>,
 }
 
@@ -113,14 +169,15 @@ impl Spool {
         let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
         let Some((file, spooled)) = self.file.take() else {
             let inline = Some(std::mem::take(&mut self.head));
-            return Ok(Blob { digest, size: self.size, inline, summary: None });
+            return Ok(Blob { digest, size: self.size, inline, place: None, summary: None });
         };
-        let path = self.blobs.path(&digest);
-        let settled = file.sync_all().and_then(|()| place(&spooled, &path));
+        // A name that no other row has, or ever had: see `collect`.
+        let own = format!("{}.{}", first_place(&digest), Uuid::new_v8(spool_name()).simple());
+        let settled = file.sync_all().and_then(|()| place(&spooled, &self.blobs.dir.join(&own)));
         if settled.is_err() {
             let _ = fs::remove_file(&spooled);
         }
-        settled.map(|()| Blob { digest, size: self.size, inline: None, summary: None })
+        settled.map(|()| Blob { digest, size: self.size, inline: None, place: Some(own), summary: None })
     }
 }
 
@@ -211,13 +268,14 @@ impl Blob {
 
     /// The row; the same bytes twice are one row.
     pub fn insert(&self, now: i64) -> Statement {
-        sql("insert into blob (digest, size, content, summary, created_at) values ($1, $2, $3, $4, $5) \
+        sql("insert into blob (digest, size, content, summary, place, created_at) values ($1, $2, $3, $4, $5, $6) \
              on conflict (digest) do update set summary = coalesce(blob.summary, excluded.summary) \
              where blob.summary is null and excluded.summary is not null")
         .bind(self.digest)
         .bind(self.size as i64)
         .bind(self.inline.clone())
         .bind(self.summary.clone())
+        .bind(self.place.clone())
         .bind(now)
     }
 }
@@ -265,6 +323,7 @@ struct Row {
     size: i64,
     content: Option<Vec<u8>>,
     summary: Option<String>,
+    place: Option<String>,
 }
 
 impl Store {
@@ -298,7 +357,7 @@ impl Store {
     /// The database's.
     pub async fn blob(&self, digest: &Digest) -> Result<Option<Stored>> {
         let row: Option<Row> = self.first(by_digest(digest)).await?;
-        Ok(row.map(|row| self.stored(digest, row.content, row.size)))
+        Ok(row.map(|row| self.stored(digest, row)))
     }
 
     /// What is known of a stored message: parsed now when it is small, as it was parsed once when it is not.
@@ -307,10 +366,10 @@ impl Store {
     /// [`Error::NotFound`]; the database's.
     pub async fn content(&self, digest: &Digest) -> Result<Content> {
         let row: Row = self.one(by_digest(digest)).await?;
-        if let Some(summary) = row.summary {
-            return serde_json::from_str(&summary).map_err(|error| Error::Unusable(error.to_string()));
+        if let Some(summary) = &row.summary {
+            return serde_json::from_str(summary).map_err(|error| Error::Unusable(error.to_string()));
         }
-        let stored = self.stored(digest, row.content, row.size);
+        let stored = self.stored(digest, row);
         let parsed = match stored {
             Stored::Inline(bytes) => parse(&bytes),
             Stored::File(path, _) => {
@@ -321,16 +380,19 @@ impl Store {
         parsed.map_err(|error| Error::Unusable(error.to_string()))
     }
 
-    fn stored(&self, digest: &Digest, content: Option<Vec<u8>>, size: i64) -> Stored {
-        match content {
+    fn stored(&self, digest: &Digest, row: Row) -> Stored {
+        match row.content {
             Some(bytes) => Stored::Inline(bytes),
-            None => Stored::File(self.blobs().path(digest), size.unsigned_abs()),
+            None => {
+                let place = row.place.unwrap_or_else(|| first_place(digest));
+                Stored::File(self.blobs().dir.join(place), row.size.unsigned_abs())
+            }
         }
     }
 }
 
 fn by_digest(digest: &Digest) -> Statement {
-    sql("select size, content, summary from blob where digest = $1").bind(*digest)
+    sql("select size, content, summary, place from blob where digest = $1").bind(*digest)
 }
 
 /// A file somebody uploaded, to be attached.

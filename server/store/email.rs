@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::blob::Digest;
 use super::db::{Statement, Tx, Value, insert, sql};
 use super::event::Event;
+pub use super::filter::Filter;
 use super::{Error, Result, Store, Topic};
 use crate::mail::message::{Content, Mailbox};
 use crate::mail::thread;
@@ -280,84 +281,6 @@ macro_rules! email_columns {
 }
 pub(crate) use email_columns;
 
-/// What a list shows; every part narrows it.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[expect(missing_docs, reason = "the parameters of the list, as in the API")]
-pub struct Filter {
-    pub mailbox: Option<Uuid>,
-    pub seen: Option<bool>,
-    pub flagged: Option<bool>,
-    pub has_attachment: Option<bool>,
-    /// Part of the sender's name or address.
-    pub from: Option<String>,
-    /// Part of a recipient's name or address.
-    pub to: Option<String>,
-    /// Part of the subject.
-    pub subject: Option<String>,
-    pub keyword: Option<String>,
-    pub thread: Option<Uuid>,
-    /// Received at or after, in milliseconds.
-    pub after: Option<i64>,
-    /// Received before, in milliseconds.
-    pub before: Option<i64>,
-}
-
-impl Filter {
-    /// Appends the conditions to a statement whose email is `e`.
-    pub(crate) fn narrow(&self, mut statement: Statement) -> Statement {
-        if let Some(mailbox) = self.mailbox {
-            statement = statement.push(" and e.mailbox_id = ").push_bind(mailbox);
-        }
-        // Written out, not bound, so that the partial indexes are used.
-        for (wanted, yes, no) in [
-            (self.seen, " and e.seen", " and not e.seen"),
-            (self.flagged, " and e.flagged", " and not e.flagged"),
-            (self.has_attachment, " and e.has_attachment", " and not e.has_attachment"),
-        ] {
-            if let Some(wanted) = wanted {
-                statement = statement.push(if wanted { yes } else { no });
-            }
-        }
-        for (part, field) in [
-            (
-                &self.from,
-                " and lower(coalesce(e.from_name, '') || ' ' || coalesce(e.from_address, '')) like ",
-            ),
-            (&self.to, " and lower(e.recipients) like "),
-            (&self.subject, " and lower(e.subject) like "),
-        ] {
-            if let Some(part) = part {
-                statement = statement.push(field).push_bind(contains(part)).push(" escape '\\'");
-            }
-        }
-        if let Some(keyword) = &self.keyword {
-            statement = statement
-                .push(
-                    " and exists (select 1 from email_keyword w where w.account_id = e.account_id \
-                     and w.email_id = e.id and w.keyword = ",
-                )
-                .push_bind(keyword)
-                .push(")");
-        }
-        if let Some(thread) = self.thread {
-            statement = statement.push(" and e.thread_id = ").push_bind(thread);
-        }
-        if let Some(after) = self.after {
-            statement = statement.push(" and e.received_at >= ").push_bind(after);
-        }
-        if let Some(before) = self.before {
-            statement = statement.push(" and e.received_at < ").push_bind(before);
-        }
-        statement
-    }
-}
-
-/// A `like` pattern for "contains", lower-cased; what is special in a pattern is taken literally.
-fn contains(part: &str) -> String {
-    let part = part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{part}%")
-}
-
 /// Where a page of a list, newest first, goes on: the last row's time and id.
 pub type After = (i64, Uuid);
 
@@ -391,6 +314,9 @@ impl Store {
         after: Option<After>,
         limit: i64,
     ) -> Result<Vec<EmailRow>> {
+        if let Some(query) = filter.words() {
+            return self.found_emails(account, filter, query, after, limit).await;
+        }
         let mut list = filter
             .narrow(sql(concat!("select ", email_columns!(), " where e.account_id = ")).push_bind(account));
         if let Some((received_at, id)) = after {

@@ -4,21 +4,27 @@
 //! once it is durable.
 
 pub mod account;
+pub mod backup;
 pub mod bell;
 pub mod blob;
+pub mod collect;
 pub mod db;
 pub mod delivery;
 pub mod email;
 pub mod event;
 pub mod fanout;
+mod filter;
 pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;
 pub mod promise;
+pub mod prune;
 pub mod schema;
+pub mod search;
 pub mod submission;
 pub mod thread;
 pub mod token;
+mod upkeep;
 mod writer;
 
 use std::path::PathBuf;
@@ -109,6 +115,8 @@ struct Inner {
     tally: Arc<Tally>,
     bell: Bell,
     blobs: blob::Blobs,
+    /// Of the SQLite database.
+    file: Option<PathBuf>,
 }
 
 enum Engine {
@@ -135,6 +143,7 @@ impl Store {
         let blobs = blob::Blobs::open(settings.data_dir.join("blobs"))?;
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
+        let mut database = None;
         let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options: PgConnectOptions = url.parse()?;
             postgres(options, &tally).await?
@@ -149,9 +158,11 @@ impl Store {
                     ));
                 }
             };
-            sqlite(&file, &tally).await?
+            let opened = sqlite(&file, &tally).await?;
+            database = Some(file);
+            opened
         };
-        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs }), Arc::new([])))
+        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs, file: database }), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may
@@ -297,7 +308,8 @@ async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, W
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10));
     let mut connection = options.clone().disable_statement_logging().connect().await?;
-    schema::checked(schema::sqlite().run(&mut connection).await)?;
+    backup::before_migration(&mut connection, file).await?;
+    schema::migrate_sqlite(&mut connection, &schema::sqlite()).await?;
     connection.close().await?;
     let bell = Bell::default();
     let writer = Writer::sqlite(options.clone(), bell.clone(), tally.clone()).await?;
@@ -322,7 +334,7 @@ async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engi
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.clone())
         .await?;
-    schema::checked(schema::postgres().run(&pool).await)?;
+    schema::migrate_postgres(&pool).await?;
     let bell = Bell::across(&pool);
     let writer = Writer::postgres(&options, &bell, tally)?;
     Ok((Engine::Postgres(pool), writer, bell))

@@ -52,6 +52,9 @@ impl Store {
         after: Option<After>,
         limit: i64,
     ) -> Result<Vec<EmailRow>> {
+        if let Some(query) = filter.words() {
+            return self.found_threads(account, filter, query, after, limit).await;
+        }
         let mut list = filter
             .narrow(sql(concat!("select ", email_columns!(), " where e.account_id = ")).push_bind(account));
         if let Some((received_at, id)) = after {
@@ -63,26 +66,7 @@ impl Store {
             " and not exists (select 1 from email n where n.account_id = e.account_id and n.thread_id = e.thread_id \
              and (n.received_at, n.id) > (e.received_at, e.id)",
         );
-        if let Some(mailbox) = filter.mailbox {
-            list = list.push(" and n.mailbox_id = ").push_bind(mailbox);
-        }
-        for (wanted, yes, no) in [
-            (filter.seen, " and n.seen", " and not n.seen"),
-            (filter.flagged, " and n.flagged", " and not n.flagged"),
-        ] {
-            if let Some(wanted) = wanted {
-                list = list.push(if wanted { yes } else { no });
-            }
-        }
-        if let Some(keyword) = &filter.keyword {
-            list = list
-                .push(
-                    " and exists (select 1 from email_keyword w where w.account_id = n.account_id \
-                     and w.email_id = n.id and w.keyword = ",
-                )
-                .push_bind(keyword)
-                .push(")");
-        }
+        list = filter.narrow_newer(list);
         self.all(list.push(") order by e.received_at desc, e.id desc limit ").push_bind(limit)).await
     }
 

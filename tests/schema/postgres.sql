@@ -47,6 +47,7 @@ blob.size bigint not null
 blob.content bytea
 blob.summary text
 blob.created_at bigint not null
+blob.place text
 delivery.account_id uuid not null
 delivery.id uuid not null
 delivery.kind text not null
@@ -145,6 +146,12 @@ reply_address.thread_id uuid not null
 reply_address.notified text not null
 reply_address.created_at bigint not null
 reply_address.revoked_at bigint
+search.place bigint not null
+search.account_id uuid not null
+search.email_id uuid not null
+search.doc tsvector
+search_tail.account_id uuid not null
+search_tail.email_id uuid not null
 session.account_id uuid not null
 session.id uuid not null
 session.digest bytea not null
@@ -220,6 +227,8 @@ mailbox UNIQUE (account_id, name)
 mailbox UNIQUE (account_id, role)
 promise PRIMARY KEY (account_id, id)
 reply_address PRIMARY KEY (digest)
+search PRIMARY KEY (account_id, email_id)
+search_tail PRIMARY KEY (account_id, email_id)
 session FOREIGN KEY (account_id) REFERENCES account(id)
 session PRIMARY KEY (account_id, id)
 session UNIQUE (digest)
@@ -235,10 +244,13 @@ writer PRIMARY KEY (id)
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
+CREATE INDEX attempt_at ON public.attempt USING btree (at)
+CREATE INDEX delivery_digest ON public.delivery USING btree (digest) WHERE (digest IS NOT NULL)
 CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
+CREATE INDEX email_digest ON public.email USING btree (digest)
 CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged
 CREATE INDEX email_keyword_keyword ON public.email_keyword USING btree (account_id, keyword, email_id)
 CREATE INDEX email_mailbox ON public.email USING btree (account_id, mailbox_id, received_at, id)
@@ -246,8 +258,14 @@ CREATE INDEX email_message_id ON public.email USING btree (account_id, message_i
 CREATE INDEX email_received ON public.email USING btree (account_id, received_at, id)
 CREATE INDEX email_thread ON public.email USING btree (account_id, thread_id, received_at, id)
 CREATE INDEX email_unseen ON public.email USING btree (account_id, mailbox_id, received_at, id) WHERE (NOT seen)
+CREATE INDEX event_at ON public.event USING btree (at)
+CREATE INDEX idempotency_created ON public.idempotency USING btree (created_at)
 CREATE INDEX promise_pending ON public.promise USING btree (account_id, id) WHERE (state = 'pending'::text)
 CREATE INDEX reply_address_account ON public.reply_address USING btree (account_id, email_id)
+CREATE INDEX search_doc ON public.search USING gin (doc)
+CREATE INDEX search_place ON public.search USING btree (account_id, place)
+CREATE INDEX submission_digest ON public.submission USING btree (digest)
+CREATE INDEX upload_digest ON public.upload USING btree (digest)
 CREATE UNIQUE INDEX account_pkey ON public.account USING btree (id)
 CREATE UNIQUE INDEX address_pkey ON public.address USING btree (address)
 CREATE UNIQUE INDEX answer_account_id_promise_id_by_account_revision_key ON public.answer USING btree (account_id, promise_id, by_account, revision)
@@ -270,6 +288,8 @@ CREATE UNIQUE INDEX mailbox_account_id_role_key ON public.mailbox USING btree (a
 CREATE UNIQUE INDEX mailbox_pkey ON public.mailbox USING btree (account_id, id)
 CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
 CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (digest)
+CREATE UNIQUE INDEX search_pkey ON public.search USING btree (account_id, email_id)
+CREATE UNIQUE INDEX search_tail_pkey ON public.search_tail USING btree (account_id, email_id)
 CREATE UNIQUE INDEX session_digest_key ON public.session USING btree (digest)
 CREATE UNIQUE INDEX session_pkey ON public.session USING btree (account_id, id)
 CREATE UNIQUE INDEX setup_pkey ON public.setup USING btree (digest)
@@ -279,3 +299,25 @@ CREATE UNIQUE INDEX token_digest_key ON public.token USING btree (digest)
 CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)
 CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)
 CREATE UNIQUE INDEX writer_pkey ON public.writer USING btree (id)
+
+CREATE TRIGGER email_search_added AFTER INSERT ON public.email FOR EACH ROW EXECUTE FUNCTION email_search_added()
+CREATE TRIGGER email_search_removed AFTER DELETE ON public.email FOR EACH ROW EXECUTE FUNCTION email_search_removed()
+
+CREATE OR REPLACE FUNCTION public.email_search_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into search_tail (account_id, email_id) values (new.account_id, new.id);
+  return null;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.email_search_removed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from search_tail where account_id = old.account_id and email_id = old.id;
+  delete from search where account_id = old.account_id and email_id = old.id;
+  return null;
+end $function$

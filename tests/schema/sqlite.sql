@@ -1,3 +1,11 @@
+CREATE TRIGGER email_search_added after insert on email begin
+  insert into search_tail (account_id, email_id) values (new.account_id, new.id);
+end;
+CREATE TRIGGER email_search_removed after delete on email begin
+  delete from search_tail where account_id = old.account_id and email_id = old.id;
+  delete from search_text where rowid = (select place from search where account_id = old.account_id and email_id = old.id);
+  delete from search where account_id = old.account_id and email_id = old.id;
+end;
 CREATE TABLE account (
   id uuid primary key,
   kind text not null check (kind in ('person', 'service')),
@@ -62,7 +70,7 @@ CREATE TABLE blob (
   content bytea,                      -- null: the bytes are a file of the blob directory
   summary text,                       -- of a message in a file: what was parsed, as JSON
   created_at bigint not null
-);
+, place text);
 CREATE TABLE delivery (
   account_id uuid not null,
   id uuid not null,
@@ -194,6 +202,25 @@ CREATE TABLE reply_address (
   created_at bigint not null,
   revoked_at bigint
 );
+CREATE TABLE search (
+  place integer primary key,          -- received_at, then chance: newest first is the index's own order
+  account_id uuid not null,
+  email_id uuid not null,
+  unique (account_id, email_id)
+);
+CREATE TABLE search_tail (
+  account_id uuid not null,
+  email_id uuid not null,
+  primary key (account_id, email_id)
+) without rowid;
+CREATE VIRTUAL TABLE search_text using fts5 (
+  account, subject, sender, recipients, body,
+  content = '', contentless_delete = 1, prefix = '2 3', tokenize = "ascii tokenchars '_'"
+);
+CREATE TABLE 'search_text_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+CREATE TABLE 'search_text_data'(id INTEGER PRIMARY KEY, block BLOB);
+CREATE TABLE 'search_text_docsize'(id INTEGER PRIMARY KEY, sz BLOB, origin INTEGER);
+CREATE TABLE 'search_text_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 CREATE TABLE session (
   account_id uuid not null references account (id),
   id uuid not null,
@@ -260,10 +287,13 @@ CREATE TABLE upload (
 CREATE INDEX address_account on address (account_id, main);
 CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
+CREATE INDEX attempt_at on attempt (at);
+CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
 CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null;
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
+CREATE INDEX email_digest on email (digest);
 CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;
 CREATE INDEX email_keyword_keyword on email_keyword (account_id, keyword, email_id);
 CREATE INDEX email_mailbox on email (account_id, mailbox_id, received_at, id);
@@ -271,5 +301,9 @@ CREATE INDEX email_message_id on email (account_id, message_id);
 CREATE INDEX email_received on email (account_id, received_at, id);
 CREATE INDEX email_thread on email (account_id, thread_id, received_at, id);
 CREATE INDEX email_unseen on email (account_id, mailbox_id, received_at, id) where not seen;
+CREATE INDEX event_at on event (at);
+CREATE INDEX idempotency_created on idempotency (created_at);
 CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending';
 CREATE INDEX reply_address_account on reply_address (account_id, email_id);
+CREATE INDEX submission_digest on submission (digest);
+CREATE INDEX upload_digest on upload (digest);

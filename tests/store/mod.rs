@@ -1,15 +1,19 @@
 //! The store keeps its promises on both databases alike.
 
 mod account;
+mod backup;
 mod bell;
 mod blob;
+mod collect;
 mod cost;
 mod door;
 mod email;
 mod event;
 mod flat;
 mod promise;
+mod prune;
 mod queue;
+mod search;
 mod writer_group;
 mod writer_lost;
 

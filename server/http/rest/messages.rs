@@ -17,6 +17,7 @@ use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
 use crate::http::wait::{self, Wait};
 use crate::http::{AppState, HeaderMap, HeaderValue, StatusCode};
+use crate::mail::query;
 use crate::store::email::{Change, EmailRow, Filter};
 use crate::store::mailbox::{Role, role_id};
 use crate::store::{self, Topic};
@@ -50,8 +51,8 @@ pub struct Query {
     /// Received before.
     #[param(value_type = Option<String>)]
     before: Option<Time>,
-    #[param(ignore)]
-    #[serde(skip_serializing)]
+    /// What to find: words, "phrases", begin*, from: to: subject: is:unread is:starred has:attachment in: label:
+    /// before:2026-01-31 after:, each with - before it for the opposite.
     q: Option<String>,
     /// 1 to 200; 50 when absent.
     #[serde(skip_serializing)]
@@ -80,9 +81,17 @@ pub(super) async fn mailbox(
     found.map(Some).ok_or_else(|| Problem::at(kind, pointer, "there is no such mailbox"))
 }
 
+/// What `q` asks for.
+///
+/// # Errors
+/// `invalid_parameter`, which says what is wrong with it and where.
+pub(super) fn asked(q: Option<&str>) -> Result<Option<query::Query>, Problem> {
+    let asked: Result<_, query::BadQuery> = q.map(str::parse).transpose();
+    asked.map_err(|bad| Problem::at(&problem::INVALID_PARAMETER, "?q", bad.to_string()))
+}
+
 impl Query {
     async fn filter(&self, state: &AppState, account: Uuid) -> Result<Filter, Problem> {
-        not_yet("?q", self.q.as_ref())?;
         Ok(Filter {
             mailbox: mailbox(state, account, self.mailbox.as_deref(), "?mailbox").await?,
             seen: self.seen,
@@ -95,6 +104,7 @@ impl Query {
             thread: self.thread_id,
             after: self.after.map(|time| time.0),
             before: self.before.map(|time| time.0),
+            query: asked(self.q.as_deref())?,
         })
     }
 }

@@ -77,6 +77,8 @@ pub struct Query {
     seen: Option<bool>,
     flagged: Option<bool>,
     keyword: Option<String>,
+    /// What to find in their messages, as in the list of messages.
+    q: Option<String>,
     /// 1 to 200; 50 when absent.
     #[serde(skip_serializing)]
     limit: Option<i64>,
@@ -149,6 +151,7 @@ pub async fn list(
         seen: query.seen,
         flagged: query.flagged,
         keyword: query.keyword.as_deref().map(str::to_lowercase),
+        query: super::messages::asked(query.q.as_deref())?,
         ..Filter::default()
     };
     let bound = serde_json::to_string(&query).unwrap_or_default();

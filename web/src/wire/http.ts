@@ -63,6 +63,7 @@ export async function call<T>(method: string, path: string, { body, query, heade
   }
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
   const problem = problemFrom(answer.status, await answer.text().catch(() => ''), answer.headers.get('retry-after'));
-  if (answer.status === 401 && !path.startsWith('/v1/session')) signedOut();
+  // A wrong password that was given in the body says nothing of the session.
+  if (answer.status === 401 && problem.code !== 'bad_credentials') signedOut();
   throw problem;
 }

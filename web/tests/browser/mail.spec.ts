@@ -29,7 +29,7 @@ test('a message arrives by itself, is read and answered, with a file', async ({ 
   const full = await bo.api<{ text: string; in_reply_to: string; attachments: { filename: string; size: number }[]; thread_id: string }>('GET', `/v1/messages/${answer.id}`);
   expect(full.text).toContain('mine are below.');
   expect(full.text).toContain('> Dear Ana,');
-  expect(full.attachments).toMatchObject([{ filename: 'grüße & more.txt', size: 7 }]);
+  expect(full.attachments).toMatchObject([{ filename: 'grüße & more.txt', size: 8 }]);
   const original = await ana.api<{ message_id: string }>('GET', `/v1/messages/${id}`);
   expect(full.in_reply_to).toBe(original.message_id);
 

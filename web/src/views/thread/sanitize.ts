@@ -39,8 +39,8 @@ const factory = (globalThis as { trustedTypes?: { createPolicy(name: string, rul
 const rules: Maker = { createHTML: (input) => { const [id, html] = JSON.parse(input) as [string, string]; return page(html, id, location.origin); } };
 const maker = factory === undefined ? rules : factory.createPolicy('dompurify', rules);
 
-/** The document to show in the frame, as `srcdoc` takes it. */
-export const frameDocument = (id: string, html: string): string => maker.createHTML(JSON.stringify([id, html]));
+/** The document to show in the frame, as `srcdoc` takes it. `input` is the pair of a message's id and its text, as JSON. */
+export const frameDocument = (input: string): string => maker.createHTML(input);
 
 /** Whether the server took pictures from other places out of a message. */
 export const hidesPictures = (html: string): boolean => /<img\b[^>]*\sdata-src\s*=/i.test(html);

@@ -50,11 +50,12 @@ describe('what a row says', () => {
     expect(out.subject).toBe('(no subject)');
     expect(out.names).not.toBe('');
   });
-  test('a thread as one mailbox has it: its newest message there, its unread ones there', () => {
+  test('a thread as one mailbox has it: its newest message there, and unread as the list of threads says it', () => {
     const messages = [summary({ id: 'm1', seen: false, received_at: '2026-11-23T08:00:00.000Z' }), summary({ id: 'm2', mailbox: 'sent', mailbox_id: 'b2', direction: 'out', received_at: '2026-11-23T09:00:00.000Z' })];
-    const detail = { ...thread({ message_count: 2 }), messages };
+    const detail = { ...thread({ message_count: 2, unread_count: 1 }), messages };
     expect(inMailbox(detail, 'inbox')).toMatchObject({ message: { id: 'm1' }, unread: true, count: 2 });
-    expect(inMailbox(detail, 'sent')).toMatchObject({ message: { id: 'm2' }, unread: false });
+    expect(inMailbox(detail, 'sent')).toMatchObject({ message: { id: 'm2' }, unread: true });
+    expect(inMailbox({ ...detail, unread_count: 0, subject: 'Re: RE: Plan' }, 'inbox')).toMatchObject({ unread: false, subject: 'Plan' });
     expect(inMailbox(detail, 'b1')?.message.id).toBe('m1');
     expect(inMailbox(detail, 'archive')).toBeNull();
   });

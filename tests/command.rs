@@ -106,7 +106,7 @@ async fn a_wrong_setting_is_named() {
         let said = refused(&server, &["serve"], (name, value));
         assert!(said.to_lowercase().contains(says), "{name}={value}: {said}");
     }
-    let missing = refused(&server, &["serve", "--config", "nowhere.toml"], ("RESTANTE_LOG__LEVEL", "info"));
+    let missing = refused(&server, &["serve", "--config", "nowhere.toml"], ("RESTANTE_LOG__LEVEL", "warn"));
     assert!(missing.contains("nowhere.toml"), "{missing}");
 }
 
@@ -197,7 +197,7 @@ both!(accounts_and_tokens_beside_a_running_server, |engine| async move {
     );
     assert_eq!(made, "Created ana@example.org.");
     assert!(
-        refused(&process, &["account", "create", "Ana@Example.org"], ("RESTANTE_LOG__LEVEL", "info"))
+        refused(&process, &["account", "create", "Ana@Example.org"], ("RESTANTE_LOG__LEVEL", "warn"))
             .contains("belongs to an account already")
     );
     assert!(misused(&process, &["account", "create", "ana"]).contains("ana"));
@@ -205,7 +205,7 @@ both!(accounts_and_tokens_beside_a_running_server, |engine| async move {
         refused(
             &process,
             &["token", "create", "bo@example.org", "--name", "x"],
-            ("RESTANTE_LOG__LEVEL", "info")
+            ("RESTANTE_LOG__LEVEL", "warn")
         )
         .contains("no account bo@example.org")
     );

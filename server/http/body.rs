@@ -179,7 +179,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             return Problem::at(&problem::UNKNOWN_FIELD, path, format!("there is no field {name:?} here"));
         }
         let addresses = matches!(field, "to" | "cc" | "bcc" | "from" | "address");
-        let kind = if addresses && !text.starts_with("invalid type") && !text.starts_with("missing") {
+        let kind = if addresses && !text.starts_with("invalid ") && !text.starts_with("missing") {
             &problem::INVALID_ADDRESS
         } else {
             &problem::INVALID_BODY

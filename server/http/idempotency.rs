@@ -1,5 +1,6 @@
 //! Idempotency-Key on every POST: the first answer is kept in the transaction of what it tells of, and given again.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -114,7 +115,7 @@ async fn run(
             .await
             .map_err(|_| Problem::new(&problem::INVALID_REQUEST, "The body ended early."))?;
         let bytes = bytes.to_bytes();
-        (fingerprint(&bytes), Body::from(bytes))
+        (fingerprint(&without_passwords(parts.uri.path(), &bytes)), Body::from(bytes))
     };
     if !streams && let Some(replay) = state.store.replay(account, key).await? {
         return replayed(&replay, &fingerprint);
@@ -137,6 +138,19 @@ async fn run(
         Some(replay) => replayed(&replay, &fingerprint),
         None => Ok(response),
     }
+}
+
+/// A body as it is fingerprinted: what is kept of a password is its slow hash and nothing else.
+fn without_passwords<'b>(path: &str, body: &'b [u8]) -> Cow<'b, [u8]> {
+    if !matches!(path, "/v1/me/password" | "/v1/admin/accounts") {
+        return Cow::Borrowed(body);
+    }
+    let Ok(mut fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) else {
+        // What cannot be read is refused, so nothing is kept of it.
+        return Cow::Borrowed(b"");
+    };
+    fields.retain(|name, _| !matches!(name.as_str(), "password" | "current" | "new"));
+    Cow::Owned(serde_json::to_vec(&fields).unwrap_or_default())
 }
 
 /// Keeps the answer of an act that is the same however often it is done.
@@ -177,4 +191,20 @@ pub fn replayed(replay: &Replay, fingerprint: &[u8; 32]) -> Result<Response, Pro
     }
     headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_in_a_fingerprint() {
+        let kept = |path, body: &'static str| {
+            String::from_utf8(without_passwords(path, body.as_bytes()).into()).unwrap()
+        };
+        assert_eq!(kept("/v1/me/password", r#"{"current": "a", "new": "b"}"#), "{}");
+        assert_eq!(kept("/v1/admin/accounts", r#"{"name": "x", "password": "b"}"#), r#"{"name":"x"}"#);
+        assert_eq!(kept("/v1/me/password", "no json"), "");
+        assert_eq!(kept("/v1/messages", r#"{"text": "password"}"#), r#"{"text": "password"}"#);
+    }
 }

@@ -150,7 +150,10 @@ both!(queries_that_mean_nothing, |engine| async move {
         let problem = by_ana.get(&format!("/v1/messages?{query}")).await.problem(422, "invalid_parameter");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}: {problem}");
     }
-    by_ana.get("/v1/messages?q=is:unread").await.problem(422, "not_supported_yet");
+    for query in ["%22never%20closed", "in:nowhere%20before:yesterday", "is:nothing"] {
+        by_ana.get(&format!("/v1/messages?q={query}")).await.problem(422, "invalid_parameter");
+    }
+    by_ana.get("/v1/messages?q=is:unread%20-from:bo%20lun*").await.expect(200);
     for cursor in ["x", "AAAA", "%20", "é"] {
         by_ana.get(&format!("/v1/messages?cursor={cursor}")).await.problem(400, "invalid_cursor");
     }

@@ -65,11 +65,17 @@ pub struct Notice<'a> {
     pub now: i64,
 }
 
-/// Whether a message may be told of by e-mail: machines' mail, mailing lists and what came a long way is not,
-/// and never a notice itself (RFC 3834).
+/// Whether a message may be told of by e-mail: what a machine submitted and what came a long way is not, and never
+/// a notice itself.
 #[must_use]
 pub fn may_be_told(content: &Content, domain: &str) -> bool {
-    !content.automatic && content.received <= HOPS && !is_own_list(content, domain)
+    !auto_submitted(content) && content.received <= HOPS && !is_own_list(content, domain)
+}
+
+/// RFC 3834 §5: whatever is not `no` was made by a machine. (A mailing list's mail is not, and is told of.)
+fn auto_submitted(content: &Content) -> bool {
+    let mut fields = content.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("auto-submitted"));
+    fields.any(|(_, value)| !value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("no"))
 }
 
 fn is_own_list(content: &Content, domain: &str) -> bool {

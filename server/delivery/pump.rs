@@ -10,7 +10,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::{Inner, Lease, millis};
-use crate::store::delivery::{Claim, Lane, Leased};
+use crate::store::claim::Claim;
+use crate::store::delivery::{Lane, Leased};
 use crate::store::submission::SubmissionRow;
 use crate::store::{Result, Topic};
 

@@ -7,6 +7,7 @@ pub mod account;
 pub mod backup;
 pub mod bell;
 pub mod blob;
+pub mod claim;
 pub mod collect;
 pub mod db;
 pub mod delivery;
@@ -24,6 +25,7 @@ pub mod search;
 pub mod submission;
 pub mod thread;
 pub mod token;
+pub mod tracking;
 mod upkeep;
 mod writer;
 

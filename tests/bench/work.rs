@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use restante::store::claim::Claim;
 use restante::store::db::sql;
-use restante::store::delivery::{Claim, Lane, NewDelivery, Outcome};
+use restante::store::delivery::{Lane, NewDelivery, Outcome};
 use restante::store::{Store, Topic};
 use restante::submission::{Request, submit};
 use tokio::net::TcpListener;

@@ -1,7 +1,8 @@
 //! Workers that die, freeze or come back: nothing is lost, nothing is filed twice, the late one changes nothing.
 
 use restante::store::Error;
-use restante::store::delivery::{Attempt, Claim, Finish, Lane, Leased, Outcome};
+use restante::store::claim::Claim;
+use restante::store::delivery::{Attempt, Finish, Lane, Leased, Outcome};
 
 use super::{Post, settings};
 use crate::support::mta::Mta;

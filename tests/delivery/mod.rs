@@ -22,9 +22,9 @@ use restante::mail::id::digest;
 use restante::mail::message::{Content, parse};
 use restante::mail::retry::Schedule;
 use restante::store::account::Account;
-use restante::store::delivery::DeliveryRow;
 use restante::store::email::{EmailRow, Filter};
 use restante::store::mailbox::{Role, role_id};
+use restante::store::tracking::DeliveryRow;
 use restante::submission::{Accepted, Context, Request, submit};
 
 use crate::support::Engine;

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use restante::store::Error;
-use restante::store::delivery::{Finish, Lane, NewDelivery, Outcome, State};
+use restante::store::delivery::{Finish, Lane, NewDelivery, Outcome};
 use restante::store::email::Filter;
+use restante::store::tracking::State;
 use uuid::Uuid;
 
 use super::{claim, claim_lane, later, message, told};

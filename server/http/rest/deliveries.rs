@@ -18,7 +18,7 @@ use crate::http::problem::{self, Problem};
 use crate::http::{AppState, HeaderMap};
 use crate::mail::id::{digest, hex};
 use crate::store;
-use crate::store::delivery::{AttemptRow, DeliveryRow, State as Stage};
+use crate::store::tracking::{AttemptRow, DeliveryRow, State as Stage};
 
 /// The states nothing follows.
 const SETTLED: [Stage; 4] = [Stage::Delivered, Stage::Relayed, Stage::Failed, Stage::Canceled];

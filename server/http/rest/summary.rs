@@ -10,10 +10,10 @@ use super::time::Time;
 use crate::http::AppState;
 use crate::http::problem::Problem;
 use crate::mail::message;
-use crate::store::delivery::{Progress, State};
 use crate::store::email::EmailRow;
 use crate::store::promise::{AskedRow, PromiseRow};
 use crate::store::submission::SubmissionRow;
+use crate::store::tracking::{Progress, State};
 
 /// Somebody's name and address, as a message has them.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -1,0 +1,158 @@
+//! Claiming: leases what is due, in turn between destinations, and keeps the lease.
+
+use uuid::Uuid;
+
+use super::db::{split, sql};
+use super::delivery::{Lane, Leased};
+use super::{Result, Store};
+
+/// What to claim.
+#[derive(Debug, Clone)]
+pub struct Claim<'a> {
+    /// Milliseconds.
+    pub now: i64,
+    /// The lease's id: everything claimed at once has one.
+    pub lease: Uuid,
+    /// When it ends, in milliseconds.
+    pub until: i64,
+    /// Which kind of work.
+    pub lane: Lane,
+    /// At most, in all.
+    pub limit: i64,
+    /// At most, for one destination.
+    pub per_destination: i64,
+    /// Destinations that have all they may have.
+    pub busy: &'a [String],
+}
+
+// Both walk from one destination with open work to the next by the index, take the oldest due of each, and lease
+// the oldest of those: what a destination holds back never stands before another's.
+const CLAIM_SQLITE: &str = "with recursive place (destination) as (\
+     select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+     union all \
+     select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+             and d.destination > place.destination) from place where place.destination is not null) \
+     update delivery set lease = $2, leased_until = $3, due_at = $3, attempts = attempts + 1 \
+     where (account_id, id) in (\
+       select d.account_id, d.id from place, json_each((\
+         select json_group_array(hex(n.account_id) || hex(n.id)) from (\
+           select o.account_id, o.id from delivery o where o.settled_at is null and o.lane = $1 \
+           and o.destination = place.destination and o.due_at <= $4 and o.held_at is null \
+           order by o.due_at, o.id limit $5) n)) picked \
+       join delivery d on d.account_id = unhex(substr(picked.value, 1, 32)) and d.id = unhex(substr(picked.value, 33)) \
+       where place.destination is not null and place.destination not in (select busy.value from json_each($6) busy) \
+       order by d.due_at, d.id limit $7) \
+     returning account_id, id, kind, destination, recipient, submission_id, email_id, subject_id, digest, attempts, \
+     created_at, lease, leased_until";
+const CLAIM_POSTGRES: &str = "with recursive place (destination) as (\
+     select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+     union all \
+     select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+             and d.destination > place.destination) from place where place.destination is not null), \
+     oldest as materialized (\
+       select n.account_id, n.id, n.due_at from place cross join lateral (\
+         select o.account_id, o.id, o.due_at from delivery o where o.settled_at is null and o.lane = $1 \
+         and o.destination = place.destination and o.due_at <= $4 and o.held_at is null \
+         order by o.due_at, o.id limit $5) n \
+       where place.destination is not null \
+       and place.destination not in (select jsonb_array_elements_text($6::text::jsonb)) \
+       order by n.due_at, n.id limit $7), \
+     picked as materialized (\
+       select d.account_id, d.id from delivery d join oldest on oldest.account_id = d.account_id and oldest.id = d.id \
+       where d.settled_at is null and d.due_at <= $4 for update of d skip locked) \
+     update delivery d set lease = $2, leased_until = $3, due_at = $3, attempts = d.attempts + 1 from picked \
+     where d.account_id = picked.account_id and d.id = picked.id \
+     returning d.account_id, d.id, d.kind, d.destination, d.recipient, d.submission_id, d.email_id, d.subject_id, \
+     d.digest, d.attempts, d.created_at, d.lease, d.leased_until";
+
+impl Store {
+    /// Leases what is due, in turn between destinations. The attempt is counted now, before the work.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim(&self, claim: Claim<'_>) -> Result<Vec<Leased>> {
+        let busy = serde_json::to_string(claim.busy).unwrap_or_default();
+        let statement = split(CLAIM_SQLITE, CLAIM_POSTGRES)
+            .bind(claim.lane as i64)
+            .bind(claim.lease)
+            .bind(claim.until)
+            .bind(claim.now)
+            .bind(claim.per_destination)
+            .bind(busy)
+            .bind(claim.limit);
+        self.write(async move |tx| tx.all(statement.clone()).await).await
+    }
+
+    /// Ends the leases of workers before this one, on SQLite, which one worker has for itself; how many there were.
+    /// On PostgreSQL others may be at work, so leases end by themselves.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn take_over(&self, now: i64) -> Result<u64> {
+        if matches!(self.0.engine, super::Engine::Postgres(_)) {
+            return Ok(0);
+        }
+        self.write(async move |tx| {
+            let end = sql("update delivery set due_at = $1, lease = null, leased_until = null \
+                           where lease is not null and settled_at is null");
+            tx.run(end.bind(now)).await
+        })
+        .await
+    }
+
+    /// When the next delivery of a lane is due, in milliseconds; none when nothing is open.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn next_due(&self, lane: Lane) -> Result<Option<i64>> {
+        // Walks from destination to destination, as claiming does, so that a long queue costs nothing.
+        let row: (Option<i64>,) = self
+            .one(
+                sql("with recursive place (destination) as (\
+                     select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+                     union all \
+                     select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+                             and d.destination > place.destination) from place where place.destination is not null) \
+                     select min((select min(o.due_at) from delivery o where o.settled_at is null and o.lane = $1 \
+                                 and o.destination = place.destination and o.held_at is null)) \
+                     from place where place.destination is not null")
+                .bind(lane as i64),
+            )
+            .await?;
+        Ok(row.0)
+    }
+
+    /// Prolongs a lease on everything that is still held under it; how many that is.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn renew(&self, lease: Uuid, until: i64) -> Result<u64> {
+        self.write(async move |tx| {
+            // A row that somebody is just settling is left alone, so that neither waits for the other.
+            let renew = split(
+                "update delivery set leased_until = $1, due_at = $1 where lease = $2 and settled_at is null",
+                "update delivery set leased_until = $1, due_at = $1 where (account_id, id) in \
+                 (select d.account_id, d.id from delivery d where d.lease = $2 and d.settled_at is null \
+                  for update skip locked)",
+            );
+            tx.run(renew.bind(until).bind(lease)).await
+        })
+        .await
+    }
+
+    /// Whether the lease is still held: asked before every effect outside.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn still_leased(&self, leased: &Leased) -> Result<bool> {
+        let row: Option<(Uuid,)> = self
+            .first(
+                sql("select id from delivery where account_id = $1 and id = $2 and lease = $3 and settled_at is null")
+                    .bind(leased.account_id)
+                    .bind(leased.id)
+                    .bind(leased.lease),
+            )
+            .await?;
+        Ok(row.is_some())
+    }
+}

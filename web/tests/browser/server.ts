@@ -22,6 +22,8 @@ function at(database: string): string {
 export class Server {
   /** Where it is, without a slash at the end. */
   url = '';
+  /** The port that takes mail. */
+  smtp = 0;
   /** The one-time link for the first administrator, where there is none yet. */
   setup = '';
   #child: ChildProcess | null = null;
@@ -29,11 +31,12 @@ export class Server {
   readonly #database = postgres === undefined ? null : `browser_${randomBytes(6).toString('hex')}`;
   readonly #env: NodeJS.ProcessEnv;
 
-  constructor() {
+  /** `settings` are environment variables besides the usual ones. */
+  constructor(settings: Record<string, string> = {}) {
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RESTANTE_')));
     this.#env = {
       ...clean, RESTANTE_DATA_DIR: join(this.#dir, 'data'), RESTANTE_HTTP__LISTEN: '127.0.0.1:0', RESTANTE_SMTP__LISTEN: '127.0.0.1:0',
-      RESTANTE_RELAY__URL: 'smtp://127.0.0.1:9', RESTANTE_LOG__LEVEL: 'warn',
+      RESTANTE_RELAY__URL: 'smtp://127.0.0.1:9', RESTANTE_LOG__LEVEL: 'warn', ...settings,
     };
     if (this.#database !== null) {
       sql(`create database ${this.#database}`);
@@ -56,7 +59,8 @@ export class Server {
         printed += chunk.toString('utf8');
         this.setup = /https?:\/\/\S+\/setup\?token=\S+/.exec(printed)?.[0] ?? '';
         const url = /Restante is ready on (https?:\/\/[^\s,]+)/.exec(printed)?.[1];
-        if (url !== undefined) { this.url = url; ready(); }
+        this.smtp = Number(/mail in on \S+:(\d+)/.exec(printed)?.[1] ?? 0);
+        if (url !== undefined && this.smtp > 0) { this.url = url; ready(); }
       };
       child.stdout.on('data', read);
       child.stderr.on('data', (chunk: Buffer) => { printed += chunk.toString('utf8'); });

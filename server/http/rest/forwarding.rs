@@ -1,7 +1,5 @@
 //! Forwarding: outside addresses that are told of what arrives, once they have said that they want it.
 
-use std::io;
-
 use axum::extract::State;
 use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
@@ -10,25 +8,17 @@ use uuid::Uuid;
 
 use super::time::Time;
 use super::{Answered, created, kept, not_yet};
-use crate::delivery::notice::Confirmation;
+use crate::delivery::forward;
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
 use crate::http::idempotency::Once;
 use crate::http::page::List;
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
-
 use crate::mail::address::Address;
-use crate::mail::id::digest;
 use crate::store;
 use crate::store::account::Resolved;
-use crate::store::delivery::{Lane, NewDelivery};
 use crate::store::forwarding::{ForwardingRow, Verification};
-
-/// How long a verification link works, in milliseconds: three days.
-const LASTS: i64 = 3 * 24 * 3600 * 1000;
-/// Octets of a verification mail.
-const MAIL: u64 = 64 * 1024;
 
 /// An outside address that is told of what arrives.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,52 +103,15 @@ pub async fn list(State(state): State<AppState>, caller: Caller) -> Answered {
     Ok(axum::Json(List { items, next_cursor: None, as_of: None }).into_response())
 }
 
-fn secret(token: &str) -> [u8; 32] {
-    digest(&[b"confirm", token.as_bytes()])
-}
-
-/// The mail that asks the address; its token is nowhere but in it.
+/// The mail that asks an address whether it wants this.
 async fn verification(
     state: &AppState,
     caller: &Caller,
-    forwarding: Uuid,
-    address: &Address,
-    now: i64,
+    id: Uuid,
+    to: &Address,
 ) -> Result<Verification, Problem> {
-    let token = state.ids.reply_token();
-    let delivery = state.ids.id(now);
-    let mut spool = state.store.spool(MAIL);
-    let domain = state.submission.domain.clone();
-    let mail = Confirmation {
-        delivery,
-        to: address,
-        account: &caller.account.address,
-        token: &token,
-        domain: &domain,
-        public_url: state.public_url.as_str().trim_end_matches('/'),
-        now,
-    };
-    let written: io::Result<_> = mail.render(&mut spool).and_then(|_| spool.finish());
-    let blob = written.map_err(|error| Problem::internal(&error))?;
-    Ok(Verification {
-        digest: secret(&token),
-        expires_at: now + LASTS,
-        delivery: NewDelivery {
-            account_id: caller.account.id,
-            id: delivery,
-            kind: "notice",
-            lane: Lane::Outside,
-            destination: address.domain().to_owned(),
-            recipient: address.to_string(),
-            submission_id: None,
-            email_id: None,
-            subject_id: Some(forwarding),
-            digest: Some(blob.digest),
-            due_at: now,
-            created_at: now,
-        },
-        blob,
-    })
+    let asked = forward::verification(&state.submission, state.public_url.as_str(), &caller.account, id, to);
+    Ok(asked.await?)
 }
 
 /// Adds an outside address, and asks it by mail whether it wants this.
@@ -184,7 +137,7 @@ pub async fn create(
     }
     let (account, now) = (caller.account.id, state.clock.now_ms());
     let id = state.ids.id(now);
-    let verification = verification(&state, &caller, id, &new.address, now).await?;
+    let verification = verification(&state, &caller, id, &new.address).await?;
     let forwarding = Forwarding {
         id,
         address: new.address.to_string(),
@@ -256,7 +209,7 @@ pub async fn resend(State(state): State<AppState>, caller: Caller, Id(id): Id) -
     }
     state.store.strike(subjects.to_vec(), now).await?;
     let address: Address = row.address.parse().map_err(|error| Problem::internal(&error))?;
-    let verification = verification(&state, &caller, id, &address, now).await?;
+    let verification = verification(&state, &caller, id, &address).await?;
     state.store.verify_again(account, id, verification, now).await.map_err(|error| match error {
         store::Error::Conflict => verified(),
         other => other.into(),
@@ -281,7 +234,7 @@ pub struct Confirms {
 }
 
 async fn confirms(state: &AppState, link: &Link) -> Result<Confirms, Problem> {
-    let row = state.store.confirmable(secret(&link.token), state.clock.now_ms()).await?;
+    let row = state.store.confirmable(forward::confirm_digest(&link.token), state.clock.now_ms()).await?;
     let row = row.ok_or_else(|| Problem::new(&problem::NOT_FOUND, "This link was used, or is too old."))?;
     Ok(Confirms { kind: "forwarding", address: row.address })
 }
@@ -296,6 +249,6 @@ pub async fn confirmable(State(state): State<AppState>, Params(link): Params<Lin
 #[utoipa::path(post, path = "/v1/confirm", tag = "Forwarding", request_body = Link, responses((status = 200, body = Confirms), (status = 404)))]
 pub async fn confirm(State(state): State<AppState>, Json(link): Json<Link>) -> Answered {
     let confirmed = confirms(&state, &link).await?;
-    state.store.confirm(secret(&link.token), state.clock.now_ms()).await?;
+    state.store.confirm(forward::confirm_digest(&link.token), state.clock.now_ms()).await?;
     Ok(axum::Json(confirmed).into_response())
 }

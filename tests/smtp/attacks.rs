@@ -212,10 +212,13 @@ both!(machines_are_never_answered, |engine| async move {
         tx.run(put.bind(ana).bind(id).bind(now)).await.map(drop)
     });
     forwarding.await.unwrap();
-    for (n, field) in [("Auto-Submitted", "auto-replied"), ("Precedence", "bulk"), ("List-Id", "<l.x.test>")]
-        .into_iter()
-        .enumerate()
-    {
+    let own_list = format!("<{ana}.notices.example.org>");
+    let machines = [
+        ("Auto-Submitted", "auto-replied"),
+        ("Auto-Submitted", "auto-generated"),
+        ("List-Id", own_list.as_str()),
+    ];
+    for (n, field) in machines.into_iter().enumerate() {
         let mail = letter("bo@outside.test", "ana@example.org", &format!("machine {n}"), &[field], "x\n");
         let from = if n == 0 { "" } else { "bo@outside.test" };
         assert!(office.session().await.send(from, &["ana@example.org"], &mail).await.starts_with("250"));

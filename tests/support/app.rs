@@ -1,11 +1,10 @@
 //! Restante in this process: a real store, a clock moved by hand, ids that repeat from run to run.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use restante::app::{self, Running};
+use restante::app;
 use restante::config::Config;
 use restante::delivery::relay::TimeOuts;
 use restante::delivery::{Settings, Worker};
@@ -18,7 +17,6 @@ use restante::store::token::NewToken;
 use restante::submission::{Accepted, Context, Request, submit};
 use uuid::Uuid;
 
-use super::client::Client;
 use super::mta::Mta;
 use super::{Database, Engine};
 
@@ -34,8 +32,7 @@ pub(crate) struct Person {
     pub(crate) token: String,
 }
 
-/// The app; dropping it takes its database away. Where the worker was stepped, nothing may be left owed then, unless
-/// the test says so by [`App::leave_open`].
+/// The app; dropping it takes its database away. Where the worker was stepped, nothing may be left owed then.
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
@@ -43,7 +40,6 @@ pub(crate) struct App {
     /// What submitting and depositing take.
     pub(crate) context: Context,
     pub(crate) worker: Worker,
-    running: Running,
     pub(crate) database: Database,
     must_settle: AtomicBool,
 }
@@ -84,44 +80,11 @@ impl App {
         let mut config = Config { data_dir: database.settings().data_dir, ..Config::default() };
         config.database.url = database.url();
         config.mail.domain = DOMAIN.into();
-        config.http.listen = ([127, 0, 0, 1], 0).into();
-        config.smtp.listen = ([127, 0, 0, 1], 0).into();
-        let app = app::App::new(config).with(clock.clone(), ids.clone()).without_worker();
-        let running = app.start().await.unwrap();
-        let context = Context { relays: settings.relay.is_some(), ..running.context.clone() };
+        let context = app::App::new(config).with(clock.clone(), ids.clone()).context().await.unwrap();
+        let context = Context { relays: settings.relay.is_some(), ..context };
         let worker = Worker::new(context.clone(), settings);
         let (store, must_settle) = (context.store.clone(), AtomicBool::new(false));
-        Self { store, clock, ids, context, worker, running, database, must_settle }
-    }
-
-    /// A caller of the HTTP door, without credentials.
-    pub(crate) fn anyone(&self) -> Client {
-        Client::new(format!("http://{}", self.http()))
-    }
-
-    /// A caller of the HTTP door with a person's token.
-    pub(crate) fn client(&self, person: &Person) -> Client {
-        self.anyone().token(&person.token)
-    }
-
-    /// Where the HTTP door listens.
-    pub(crate) fn http(&self) -> SocketAddr {
-        self.running.http.unwrap()
-    }
-
-    /// Where the SMTP door listens.
-    pub(crate) fn smtp(&self) -> SocketAddr {
-        self.running.smtp.unwrap()
-    }
-
-    /// A second worker on the same database, as another node has one, with its own ids.
-    pub(crate) fn another_worker(&self, settings: Settings) -> Worker {
-        Worker::new(Context { ids: Ids::seeded(2), ..self.context.clone() }, settings)
-    }
-
-    /// The settings of [`App::with_relay`], to change for [`App::with`].
-    pub(crate) fn settings(mta: Option<&Mta>) -> Settings {
-        worker_settings(mta)
+        Self { store, clock, ids, context, worker, database, must_settle }
     }
 
     /// Lets the worker do what is due now, once; how many deliveries that were.
@@ -142,11 +105,6 @@ impl App {
             rounds += 1;
             assert!(rounds < 1000, "the queue does not settle: {all} deliveries worked on");
         }
-    }
-
-    /// What is still owed when the test ends is meant to be.
-    pub(crate) fn leave_open(&self) {
-        self.must_settle.store(false, Ordering::SeqCst);
     }
 
     /// The account behind a person.
@@ -248,10 +206,7 @@ impl Drop for App {
             "select kind || ' to ' || recipient || ', attempts: ' || attempts from delivery \
              where settled_at is null and kind <> 'timer'",
         );
-        assert!(
-            open.is_empty(),
-            "still owed when the test ended (App::leave_open if that is meant): {open:#?}"
-        );
+        assert!(open.is_empty(), "still owed when the test ended: {open:#?}");
     }
 }
 

@@ -18,7 +18,6 @@ pub(crate) enum Engine {
 
 /// A database of one test's own; it goes away with this value.
 pub(crate) struct Database {
-    pub(crate) engine: Engine,
     dir: Dir,
     /// On PostgreSQL: the database's name.
     name: Option<String>,
@@ -54,7 +53,7 @@ impl Database {
             Engine::Sqlite => None,
             Engine::Postgres => Some(clone().await),
         };
-        Self { engine, dir: Dir::new(), name }
+        Self { dir: Dir::new(), name }
     }
 
     /// Where a store finds it; the blobs are in a directory of their own.

@@ -1,5 +1,4 @@
 //! What the tests stand on: databases, a running app, its clients, and the peers it talks to.
-#![allow(dead_code, unused_macros, reason = "each room's tests take from it what they need")]
 
 #[macro_use]
 pub(crate) mod database;

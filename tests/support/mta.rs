@@ -56,8 +56,6 @@ pub(crate) struct Received {
     pub(crate) parameters: String,
     /// As the sender meant it: dots unstuffed, the final one gone.
     pub(crate) data: Vec<u8>,
-    /// The number of the connection it came by, from 1.
-    pub(crate) connection: usize,
 }
 
 impl Received {
@@ -218,15 +216,14 @@ impl Drop for Mta {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut sessions = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let number = shared.with(|state| {
+        shared.with(|state| {
             state.connections += 1;
             state.open += 1;
-            state.connections
         });
         let shared = shared.clone();
         sessions.spawn(async move {
             // A peer that goes away ends its session, nothing else.
-            let _ = session(stream, &shared, number).await;
+            let _ = session(stream, &shared).await;
             shared.with(|state| state.open -= 1);
         });
     }
@@ -311,7 +308,7 @@ fn path(argument: &str) -> (String, String) {
     (address.to_owned(), parameters.trim().to_owned())
 }
 
-async fn session(stream: TcpStream, shared: &Shared, connection: usize) -> Next {
+async fn session(stream: TcpStream, shared: &Shared) -> Next {
     stream.set_nodelay(true)?;
     let mut session = Session { stream: BufReader::new(stream), shared };
     if !session.answer(Stage::Banner, "220 peer.test ESMTP").await? {
@@ -365,7 +362,7 @@ async fn session(stream: TcpStream, shared: &Shared, connection: usize) -> Next 
                         // Kept first and answered then, so that whoever sees the answer finds the message.
                         let (mail_from, parameters) = mail_from.clone();
                         let rcpt_to = std::mem::take(&mut rcpt_to);
-                        let received = Received { mail_from, rcpt_to, parameters, data, connection };
+                        let received = Received { mail_from, rcpt_to, parameters, data };
                         shared.with(|state| state.received.push(received));
                     }
                     session.act(act, "250 2.0.0 kept").await?

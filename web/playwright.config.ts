@@ -8,8 +8,6 @@ const root = typeof process.getuid === 'function' && process.getuid() === 0;
 export default defineConfig({
   testDir: 'tests/browser',
   testMatch: '*.spec.ts',
-  // What a view looks like does not depend on the database: with PostgreSQL the other tests are enough.
-  testIgnore: process.env.TEST_POSTGRES === undefined ? [] : ['views.spec.ts'],
   outputDir: 'test-results/run',
   fullyParallel: false, // a file is one worker's, and so is its server
   workers: 2,
@@ -28,6 +26,6 @@ export default defineConfig({
   },
   projects: [
     { name: 'desktop', use: { viewport: { width: 1440, height: 900 } } },
-    { name: 'phone', testIgnore: process.env.TEST_POSTGRES === undefined ? ['*.wide.spec.ts'] : ['*.wide.spec.ts', 'views.spec.ts'], use: { ...devices['Pixel 5'], viewport: { width: 390, height: 844 }, defaultBrowserType: 'chromium' } },
+    { name: 'phone', testIgnore: '*.wide.spec.ts', use: { ...devices['Pixel 5'], viewport: { width: 390, height: 844 }, defaultBrowserType: 'chromium' } },
   ],
 });

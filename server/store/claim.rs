@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn take_over(&self, now: i64) -> Result<u64> {
-        if matches!(self.0.engine, super::Engine::Postgres(_)) {
+        if matches!(self.0.engine, super::Engine::Postgres(..)) {
             return Ok(0);
         }
         self.write(async move |tx| {

@@ -20,10 +20,12 @@ pub mod idempotency;
 pub mod mailbox;
 pub mod promise;
 pub mod prune;
+mod readers;
 pub mod schema;
 pub mod search;
 pub mod submission;
 pub mod thread;
+mod together;
 pub mod token;
 pub mod tracking;
 mod upkeep;
@@ -33,16 +35,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
 pub use bell::{Bell, Ear, Topic};
 pub use db::Tallied;
 use db::{Record, Statement, Tally, Trouble, Tx};
+use readers::Readers;
+use together::Together;
 use writer::Writer;
 
 /// The store's results.
@@ -117,19 +119,24 @@ struct Inner {
     tally: Arc<Tally>,
     bell: Bell,
     blobs: blob::Blobs,
+    /// By a token's digest.
+    credentials: Together<[u8; 32], (account::Account, token::TokenRow)>,
+    domains: account::Domains,
     /// Of the SQLite database.
     file: Option<PathBuf>,
 }
 
 enum Engine {
-    Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Sqlite(Readers<SqliteConnection>),
+    /// Those that read, and the few that ring the bell.
+    Postgres(Readers<PgConnection>, PgPool),
 }
 
 /// Connections that only read, on SQLite.
-const READERS: u32 = 4;
-/// Connections of one node to PostgreSQL that read; the writer has its own.
-const CONNECTIONS: u32 = 12;
+const READERS: usize = 4;
+/// Connections of one node to PostgreSQL that read, and those that ring; the writer has its own.
+const CONNECTIONS: usize = 12;
+const RINGERS: u32 = 3;
 /// The waits before a read is tried again on a new connection, in milliseconds.
 const READ_AGAIN: [u64; 6] = [0, 100, 300, 1000, 2000, 4000];
 /// Prepared texts each connection keeps.
@@ -164,7 +171,9 @@ impl Store {
             database = Some(file);
             opened
         };
-        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs, file: database }), Arc::new([])))
+        let (credentials, domains) = (Together::default(), account::Domains::default());
+        let inner = Inner { engine, writer, tally, bell, blobs, credentials, domains, file: database };
+        Ok(Self(Arc::new(inner), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may
@@ -202,6 +211,21 @@ impl Store {
         self.0.writer.write(accounts.into(), unit).await
     }
 
+    /// Runs statements as one unit of [`Store::write_for`], and rings these topics once it is durable. Units of the
+    /// same statements may go down in one call, so this is the way for what comes often.
+    ///
+    /// # Errors
+    /// As of [`Store::write_for`]; [`Error::Conflict`] also when a statement did not write what it is expected to.
+    pub async fn put(
+        &self,
+        accounts: impl Into<Vec<Uuid>>,
+        mut statements: Vec<Statement>,
+        rings: Vec<Topic>,
+    ) -> Result<()> {
+        statements.extend(self.1.iter().cloned());
+        self.0.writer.put(accounts.into(), statements, rings).await
+    }
+
     /// How much the write door has done.
     pub fn tallied(&self) -> Tallied {
         self.0.tally.read()
@@ -222,9 +246,9 @@ impl Store {
         let mut done = match &self.0.engine {
             Engine::Sqlite(reads) => {
                 let (text, args) = statement.sqlite();
-                db::sqlite_read(&mut *reads.acquire().await?, text, args).await?
+                reads.read(async |connection| db::sqlite_read(connection, text, args).await).await?
             }
-            Engine::Postgres(pool) => read(pool, statement).await?,
+            Engine::Postgres(reads, _) => read(reads, statement).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
     }
@@ -264,7 +288,10 @@ impl Store {
         self.0.writer.close().await;
         match &self.0.engine {
             Engine::Sqlite(reads) => reads.close().await,
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres(reads, pool) => {
+                reads.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -315,16 +342,8 @@ async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, W
     connection.close().await?;
     let bell = Bell::default();
     let writer = Writer::sqlite(options.clone(), bell.clone(), tally.clone()).await?;
-    let reads = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .connect_with(
-            options
-                .create_if_missing(false)
-                .read_only(true)
-                .statement_cache_capacity(TEXTS)
-                .disable_statement_logging(),
-        )
-        .await?;
+    let options = options.create_if_missing(false).read_only(true).statement_cache_capacity(TEXTS);
+    let reads = Readers::new(options.disable_statement_logging(), READERS);
     Ok((Engine::Sqlite(reads), writer, bell))
 }
 
@@ -332,26 +351,24 @@ async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engi
     let options =
         options.application_name("restante").statement_cache_capacity(TEXTS).disable_statement_logging();
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(RINGERS)
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.clone())
         .await?;
     schema::migrate_postgres(&pool).await?;
     let bell = Bell::across(&pool);
     let writer = Writer::postgres(&options, &bell, tally)?;
-    Ok((Engine::Postgres(pool), writer, bell))
+    Ok((Engine::Postgres(Readers::new(options, CONNECTIONS), pool), writer, bell))
 }
 
 /// A read is tried again where its connection was lost.
-async fn read(pool: &PgPool, statement: Statement) -> Result<Vec<db::Done>> {
+async fn read(reads: &Readers<PgConnection>, statement: Statement) -> Result<Vec<db::Done>> {
     let (text, args) = statement.postgres();
     for wait in READ_AGAIN {
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        let done = match pool.acquire().await {
-            Ok(mut connection) => db::timed(db::postgres(&mut connection, text.clone(), args.clone())).await,
-            Err(error) => Err(error.into()),
-        };
-        match done {
+        let (text, args) = (text.clone(), args.clone());
+        let read = reads.read(async |connection| db::timed(db::postgres(connection, text, args)).await);
+        match read.await {
             Err(Error::Database(error)) if Trouble::of(&error) == Some(Trouble::Lost) => {
                 tracing::warn!(%error, "the database could not be read; trying again");
             }

@@ -129,7 +129,7 @@ async fn a_database_is_copied_before_its_schema_changes() {
     };
     for _ in 0..2 {
         let store = database.store().await;
-        assert_eq!(store.local_domains().await.unwrap(), ["old.test"]);
+        assert!(store.local_domains().await.unwrap().iter().eq(["old.test"]));
         store.close().await;
         assert_eq!(
             names(),

@@ -10,6 +10,7 @@ mod door;
 mod email;
 mod event;
 mod flat;
+mod partition;
 mod promise;
 mod prune;
 mod queue;

@@ -19,6 +19,7 @@ use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::retry::Schedule;
 use crate::smtp;
+use crate::store::remote::Location;
 use crate::store::{self, Store};
 use crate::submission;
 
@@ -31,6 +32,7 @@ pub struct App {
     config: Config,
     clock: Clock,
     ids: Ids,
+    blobs: Option<Location>,
     doors: bool,
     worker: bool,
 }
@@ -56,13 +58,19 @@ impl App {
     /// A system with these settings, the system's time and its randomness.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, clock: Clock::system(), ids: Ids::system(), doors: true, worker: true }
+        Self { config, clock: Clock::system(), ids: Ids::system(), blobs: None, doors: true, worker: true }
     }
 
     /// Takes time and chance from these.
     #[must_use]
     pub fn with(self, clock: Clock, ids: Ids) -> Self {
         Self { clock, ids, ..self }
+    }
+
+    /// Keeps the larger blobs there, whatever `blobs.url` says.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Location) -> Self {
+        Self { blobs: Some(blobs), ..self }
     }
 
     /// Opens no doors.
@@ -83,8 +91,12 @@ impl App {
     /// The store's.
     pub async fn context(&self) -> anyhow::Result<submission::Context> {
         let config = &self.config;
-        let settings =
-            store::Settings { url: config.database.url.clone(), data_dir: config.data_dir.clone() };
+        let blobs = match &self.blobs {
+            Some(location) => Some(location.clone()),
+            None => config.object_store()?,
+        };
+        let url = config.database.url.clone();
+        let settings = store::Settings { url, data_dir: config.data_dir.clone(), blobs };
         let store = Store::open(&settings).await.context("the store cannot be opened")?;
         let domain = config.mail.domain.clone();
         if !store.local_domains().await?.contains(&domain) {
@@ -126,6 +138,7 @@ impl App {
         let config = &self.config;
         let lock = lock(config)?;
         let context = self.context().await?;
+        context.store.check_blobs().await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (mut http, mut smtp) = (None, None);
         if self.doors {
@@ -137,6 +150,11 @@ impl App {
             Some(url) => url.clone(),
             None => format!("http://{at}").parse().context("http.listen makes no address")?,
         };
+        if context.store.paused().await?.is_some() {
+            tracing::warn!(
+                "sending is paused: what would leave this system waits until `restante queue resume`"
+            );
+        }
         let worker = Worker::new(context.clone(), self.delivery(&public_url)?);
         if self.worker {
             tasks.spawn(worker.clone().run(shutdown.clone()));

@@ -13,6 +13,7 @@ mod flat;
 mod promise;
 mod prune;
 mod queue;
+mod remote;
 mod search;
 mod writer_group;
 mod writer_lost;

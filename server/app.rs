@@ -130,6 +130,30 @@ impl App {
         })
     }
 
+    /// Listens where mail is submitted and handed over.
+    async fn further(&self) -> anyhow::Result<Vec<(smtp::Kind, smtp::Listener)>> {
+        let config = &self.config.smtp;
+        let doors = [
+            (smtp::Kind::Submission, config.submission_listen.map(smtp::At::Tcp), "smtp.submission_listen"),
+            (
+                smtp::Kind::Submissions,
+                config.submissions_listen.map(smtp::At::Tcp),
+                "smtp.submissions_listen",
+            ),
+            (smtp::Kind::Lmtp, config.lmtp_listen.clone(), "smtp.lmtp_listen"),
+        ];
+        let mut listeners = Vec::new();
+        for (kind, at, setting) in doors {
+            if let Some(at) = at {
+                let listener = smtp::Listener::bind(&at).await;
+                let listener = listener
+                    .with_context(|| format!("{at} cannot be listened on; {setting} names another place"))?;
+                listeners.push((kind, listener));
+            }
+        }
+        Ok(listeners)
+    }
+
     /// Starts it; when this returns, its doors are open.
     ///
     /// # Errors
@@ -140,10 +164,11 @@ impl App {
         let context = self.context().await?;
         context.store.check_blobs().await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (mut http, mut smtp) = (None, None);
+        let (mut http, mut smtp, mut further) = (None, None, Vec::new());
         if self.doors {
             http = Some(listen(config.http.listen, "http.listen").await?);
             smtp = Some(listen(config.smtp.listen, "smtp.listen").await?);
+            further = self.further().await?;
         }
         let at = http.as_ref().map_or(Ok(config.http.listen), TcpListener::local_addr)?;
         let public_url = match &config.http.public_url {
@@ -169,7 +194,15 @@ impl App {
         }
         if let Some(listener) = smtp {
             let settings = smtp::Settings { listen: config.smtp.listen, ..smtp::Settings::default() };
-            tasks.spawn(smtp::Door::new(context.clone(), settings).serve(listener, shutdown.clone()));
+            let certificate = match &config.smtp.tls {
+                Some(tls) => Some(Arc::new(smtp::Certificate::read(tls.clone()).context("smtp.tls")?)),
+                None => None,
+            };
+            let door = smtp::Door::with_certificate(context.clone(), settings, certificate);
+            tasks.spawn(door.clone().serve(listener, shutdown.clone()));
+            for (kind, listener) in further {
+                tasks.spawn(door.clone().serve_as(kind, listener, shutdown.clone()));
+            }
         }
         tasks.close();
         Ok(Running {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::delivery::next_hop::NextHop;
 use crate::http;
 use crate::mail::duration;
+use crate::smtp::{At, Tls};
 use crate::store::remote::Location;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -63,8 +64,16 @@ pub struct Blobs {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Smtp {
-    /// Where it listens.
+    /// Where other mail servers come in.
     pub listen: SocketAddr,
+    /// Where mail programs submit after STARTTLS.
+    pub submission_listen: Option<SocketAddr>,
+    /// Where mail programs submit by TLS from the beginning.
+    pub submissions_listen: Option<SocketAddr>,
+    /// Where a mail server beside this one hands over mail by LMTP.
+    pub lmtp_listen: Option<At>,
+    /// The certificate of all of them.
+    pub tls: Option<Tls>,
 }
 
 /// The mail this system is responsible for.
@@ -137,7 +146,13 @@ impl Default for Config {
 
 impl Default for Smtp {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 2525)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 2525)),
+            submission_listen: None,
+            submissions_listen: None,
+            lmtp_listen: None,
+            tls: None,
+        }
     }
 }
 
@@ -224,6 +239,11 @@ impl Config {
             max_retry <= give_up_after,
             "delivery.give_up_after must not be shorter than delivery.max_retry"
         );
+        let submission = self.smtp.submission_listen.or(self.smtp.submissions_listen);
+        anyhow::ensure!(
+            submission.is_none() || self.smtp.tls.is_some(),
+            "smtp.submission_listen and smtp.submissions_listen need smtp.tls: tokens are taken over TLS only"
+        );
         self.next_hop()?;
         self.object_store()?;
         if let Some(url) = &self.http.public_url {
@@ -302,6 +322,8 @@ mod tests {
             ("[blobs]\nurl = \"/var/blobs\"", "blobs.url"),
             ("[http]\npublic_url = \"https://x/y\"", "http.public_url"),
             ("[http]\ntrusted_proxies = [\"10.0.0.0/99\"]", "trusted_proxies"),
+            ("[smtp]\nsubmission_listen = \"127.0.0.1:587\"", "smtp.tls"),
+            ("[smtp]\nlmtp_listen = \"unix:lmtp\"", "unix:/path"),
             ("[log]\nformat = \"xml\"", "format"),
         ] {
             let error = read(text).unwrap_err();

@@ -18,9 +18,11 @@ mod filter;
 pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;
+pub mod pause;
 pub mod promise;
 pub mod prune;
 mod readers;
+pub mod remote;
 pub mod schema;
 pub mod search;
 pub mod submission;
@@ -70,7 +72,7 @@ pub enum Error {
     Unusable(String),
     /// A blob could not be read or written.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// The database's own error.
     #[error(transparent)]
     Database(sqlx::Error),
@@ -92,6 +94,18 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let remote = error.get_ref().is_some_and(|why| why.is::<remote::Unavailable>());
+        if remote || matches!(error.kind(), StorageFull | QuotaExceeded) {
+            tracing::error!(%error, "blobs cannot be stored or read at the moment");
+            return Error::Busy;
+        }
+        Error::Io(error)
+    }
+}
+
 /// No room: PostgreSQL's class 53; SQLite's FULL and IOERR, whose extended codes end in that byte.
 fn exhausted(code: &str) -> bool {
     match code.len() {
@@ -107,6 +121,8 @@ pub struct Settings {
     pub url: Option<String>,
     /// Where the SQLite file and the blobs live.
     pub data_dir: PathBuf,
+    /// The object store of the larger blobs, if they are not files.
+    pub blobs: Option<remote::Location>,
 }
 
 /// Everything remembered; clones share it.
@@ -149,7 +165,7 @@ impl Store {
     /// [`Error::Unusable`] for a database that is newer than this version, or damaged.
     pub async fn open(settings: &Settings) -> Result<Self> {
         private_dir(&settings.data_dir)?;
-        let blobs = blob::Blobs::open(settings.data_dir.join("blobs"))?;
+        let blobs = blob::Blobs::open(settings.data_dir.join("blobs"), settings.blobs.clone())?;
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
         let mut database = None;
@@ -281,6 +297,17 @@ impl Store {
     pub async fn ping(&self) -> Result<()> {
         let _: (i64,) = self.one(db::sql("select count(*) from domain where name = ''")).await?;
         Ok(())
+    }
+
+    /// Whether the object store of the larger blobs, if there is one, lets us in.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`]: why it does not.
+    pub async fn check_blobs(&self) -> Result<()> {
+        match self.0.blobs.remote() {
+            Some(remote) => remote.check().await,
+            None => Ok(()),
+        }
     }
 
     /// Takes no more writes and returns when those that wait are answered.

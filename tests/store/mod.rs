@@ -14,6 +14,7 @@ mod partition;
 mod promise;
 mod prune;
 mod queue;
+mod remote;
 mod search;
 mod writer_group;
 mod writer_lost;

@@ -4,6 +4,7 @@ mod account;
 mod backup;
 mod demo;
 mod migrate;
+mod queue;
 mod serve;
 mod token;
 
@@ -40,6 +41,9 @@ enum Command {
     /// API tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// What is owed to whomever.
+    #[command(subcommand)]
+    Queue(queue::Command),
     /// Fills an empty system with people, threads, an open question and a delayed message to look at.
     Demo,
     /// Writes a backup into a new directory, while the server runs.
@@ -87,6 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Migrate => migrate::run(config).await,
             Command::Account(command) => account::run(config, command).await,
             Command::Token(command) => token::run(config, command).await,
+            Command::Queue(command) => queue::run(config, command).await,
             Command::Backup { to } => backup::backup(config, &to).await,
             Command::Restore { from, check } => backup::restore(&config, &from, check).await,
             Command::Demo => demo::run(config).await,

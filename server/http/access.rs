@@ -87,6 +87,8 @@ pub static ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/admin/accounts", Needs(Admin)),
     ("POST", "/v1/admin/accounts", Needs(Admin)),
     ("GET", "/v1/admin/queue", Needs(Admin)),
+    ("GET", "/v1/admin/sending", Needs(Admin)),
+    ("PATCH", "/v1/admin/sending", Needs(Admin)),
 ];
 
 /// What the table says of a route; nothing of one it does not know.

@@ -66,11 +66,15 @@ const CLAIM_POSTGRES: &str = "with recursive place (destination) as (\
      d.digest, d.attempts, d.created_at, d.lease, d.leased_until";
 
 impl Store {
-    /// Leases what is due, in turn between destinations. The attempt is counted now, before the work.
+    /// Leases what is due, in turn between destinations. The attempt is counted now, before the work. Of what would leave
+    /// this system nothing is leased while sending is paused.
     ///
     /// # Errors
     /// The database's.
     pub async fn claim(&self, claim: Claim<'_>) -> Result<Vec<Leased>> {
+        if claim.lane != Lane::Here && self.paused().await?.is_some() {
+            return Ok(Vec::new());
+        }
         let busy = serde_json::to_string(claim.busy).unwrap_or_default();
         let statement = split(CLAIM_SQLITE, CLAIM_POSTGRES)
             .bind(claim.lane as i64)
@@ -89,7 +93,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn take_over(&self, now: i64) -> Result<u64> {
-        if matches!(self.0.engine, super::Engine::Postgres(_)) {
+        if matches!(self.0.engine, super::Engine::Postgres(..)) {
             return Ok(0);
         }
         self.write(async move |tx| {

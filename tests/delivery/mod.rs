@@ -5,6 +5,7 @@ mod deposit;
 mod lease;
 mod local;
 mod notice;
+mod pause;
 mod relay;
 mod reply;
 mod retry;

@@ -10,6 +10,8 @@ pub(crate) mod dir;
 pub(crate) mod mail;
 pub(crate) mod mta;
 pub(crate) mod process;
+pub(crate) mod s3;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

@@ -72,6 +72,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(forwarding::confirmable, forwarding::confirm))
         .routes(routes!(admin::accounts, admin::create_account))
         .routes(routes!(admin::queue))
+        .routes(routes!(admin::sending, admin::set_sending))
 }
 
 /// A handler's result.

@@ -77,7 +77,7 @@ impl Inner {
         if content.received > MAX_HOPS {
             return vec![circles(); replies];
         }
-        let from = transaction.mail.from.as_ref().map(|from| from.key()).unwrap_or_default();
+        let from = transaction.mail.from.as_ref().map(crate::mail::address::Address::key).unwrap_or_default();
         let recipients = transaction.rcpt_to.len();
         let whole = Incoming {
             mail_from: transaction.mail.from,

@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 return Some(unavailable());
             }
         };
-        let from = mail.from.as_ref().map(|from| from.key()).unwrap_or_default();
+        let from = mail.from.as_ref().map(crate::mail::address::Address::key).unwrap_or_default();
         let mine = own.iter().any(|address| address.to_lowercase() == from);
         (!mine).then(|| Reply::new(550, (5, 7, 1), "Send from an address of yours"))
     }

@@ -164,7 +164,7 @@ impl Remote {
     }
 
     fn key(&self, place: &str) -> Path {
-        place.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
+        place.split('/').fold(self.prefix.clone(), Path::join)
     }
 
     /// Runs requests where they do not block their caller.

@@ -142,7 +142,7 @@ mod tests {
             if self.fails {
                 return Err(Error::Busy);
             }
-            Ok(keys.into_iter().filter(|key| key % 2 == 0).map(|key| (key, key * 10)).collect())
+            Ok(keys.into_iter().filter(|key| key.is_multiple_of(2)).map(|key| (key, key * 10)).collect())
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
         let (found, ()) = tokio::join!(asked, gate);
         for (n, found) in found.into_iter().enumerate() {
             let key = n as u32 % 100;
-            assert_eq!(found, Some((key % 2 == 0).then_some(key * 10)));
+            assert_eq!(found, Some(key.is_multiple_of(2).then_some(key * 10)));
         }
         assert!(look.reads.load(Ordering::SeqCst) <= 4);
     }

@@ -111,12 +111,12 @@ impl Kinds {
     /// that there are few texts. None: the first goes by itself.
     pub(super) fn joined(&mut self, group: &[Box<dyn Job>]) -> Option<(usize, Vec<Statement>)> {
         let first = group.first()?.statements()?;
-        let same = |job: &&Box<dyn Job>| job.statements().is_some_and(|put| put.kind == first.kind);
+        let same = |put: &&Put| put.kind == first.kind;
         if self.count(first.kind) < OFTEN {
             return None;
         }
         let most = UNITS.min(STATEMENTS / first.statements.len().max(1));
-        let units = group.iter().take(most).take_while(same).count();
+        let units = group.iter().take(most).map_while(|job| job.statements()).take_while(same).count();
         let units = 1 << units.checked_ilog2().filter(|log| *log > 0)?;
         let puts = group.iter().take(units).filter_map(|job| job.statements());
         Some((units, puts.flat_map(|put| put.statements.iter().cloned()).collect()))

@@ -97,8 +97,7 @@ impl From<sqlx::Error> for Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let remote =
-            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<remote::Unavailable>);
+        let remote = matches!(error.get_ref(), Some(why) if why.is::<remote::Unavailable>());
         if remote || matches!(error.kind(), StorageFull | QuotaExceeded) {
             tracing::error!(%error, "blobs cannot be stored or read at the moment");
             return Error::Busy;

@@ -86,6 +86,9 @@ pub struct Delivery {
     /// How long a message is tried.
     #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
     pub give_up_after: Duration,
+    /// How long a node that gave no sign of life keeps its work.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub lease: Duration,
 }
 
 /// Logging.
@@ -141,6 +144,7 @@ impl Default for Delivery {
             first_retry: Duration::from_secs(60),
             max_retry: Duration::from_secs(4 * 3600),
             give_up_after: Duration::from_secs(5 * 86_400),
+            lease: Duration::from_secs(30),
         }
     }
 }
@@ -192,7 +196,7 @@ impl Config {
     }
 
     fn checked(self) -> anyhow::Result<Self> {
-        let Delivery { first_retry, max_retry, give_up_after } = self.delivery;
+        let Delivery { first_retry, max_retry, give_up_after, lease } = self.delivery;
         anyhow::ensure!(!first_retry.is_zero(), "delivery.first_retry must be longer than nothing");
         anyhow::ensure!(
             first_retry <= max_retry,
@@ -201,6 +205,10 @@ impl Config {
         anyhow::ensure!(
             max_retry <= give_up_after,
             "delivery.give_up_after must not be shorter than delivery.max_retry"
+        );
+        anyhow::ensure!(
+            (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&lease),
+            "delivery.lease must be from 1s to 1h"
         );
         self.next_hop()?;
         if let Some(url) = &self.http.public_url {
@@ -272,6 +280,8 @@ mod tests {
             ("colour = 1", "colour"),
             ("[delivery]\nfirst_retry = \"soon\"", "first_retry"),
             ("[delivery]\nfirst_retry = \"5h\"", "delivery.max_retry"),
+            ("[delivery]\nlease = \"500ms\"", "delivery.lease"),
+            ("[http]\nrate_limit = \"many\"", "rate_limit"),
             ("[mail]\ndomain = \"a b\"", "domain"),
             ("[http]\nlisten = \"everywhere\"", "listen"),
             ("[relay]\nurl = \"http://x\"", "relay.url"),

@@ -413,6 +413,9 @@ impl Inner {
             Err(Rejected::Store(store::Error::Busy)) => {
                 Reply::refused(Status::new(4, 3, 2), "Busy, try again later")
             }
+            Err(Rejected::Store(store::Error::Full)) => {
+                Reply::new(452, (4, 3, 1), "There is no room for it now")
+            }
             Err(Rejected::Store(error)) => {
                 tracing::error!(%error, "a message could not be filed");
                 unavailable()

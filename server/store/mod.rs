@@ -18,6 +18,7 @@ mod filter;
 pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;
+pub mod nodes;
 pub mod promise;
 pub mod prune;
 pub mod schema;
@@ -43,6 +44,7 @@ use uuid::Uuid;
 pub use bell::{Bell, Ear, Topic};
 pub use db::Tallied;
 use db::{Record, Statement, Tally, Trouble, Tx};
+use nodes::Nodes;
 use writer::Writer;
 
 /// The store's results.
@@ -60,18 +62,36 @@ pub enum Error {
     /// Too much waits, or the store is closing: nothing was written, ask again.
     #[error("the store is busy")]
     Busy,
+    /// The database has not answered for a while, so it was not asked.
+    #[error("the database does not answer")]
+    Away,
     /// A unit went on after a statement had failed: nothing of it was written.
     #[error("went on after an error")]
     Broken,
+    /// The disk is full: nothing was written.
+    #[error("there is no room left")]
+    Full,
     /// The database or a row in it cannot be used as it is; says why and what to do.
     #[error("{0}")]
     Unusable(String),
     /// A blob could not be read or written.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// The database's own error.
     #[error(transparent)]
     Database(sqlx::Error),
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                tracing::error!(%error, "the disk is full");
+                Error::Full
+            }
+            _ => Error::Io(error),
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {
@@ -80,9 +100,13 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::RowNotFound => Error::NotFound,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::Busy,
             sqlx::Error::Database(e) if e.is_unique_violation() => Error::Conflict,
-            sqlx::Error::Database(e) if e.code().is_some_and(|code| exhausted(&code)) => {
+            sqlx::Error::Database(e) if e.code().is_some_and(|code| full(&code)) => {
                 // Told here, because callers see only that it did not work.
                 tracing::error!(%error, "the database has no room");
+                Error::Full
+            }
+            sqlx::Error::Database(e) if e.code().is_some_and(|code| exhausted(&code)) => {
+                tracing::error!(%error, "the database cannot do it now");
                 Error::Busy
             }
             _ => Error::Database(error),
@@ -90,11 +114,17 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// No room: PostgreSQL's class 53; SQLite's FULL and IOERR, whose extended codes end in that byte.
+/// The disk is full: PostgreSQL's 53100, SQLite's FULL.
+fn full(code: &str) -> bool {
+    code == "53100" || code == "13"
+}
+
+/// Something else has run out, as memory or connections: PostgreSQL's class 53; SQLite's IOERR, whose extended codes
+/// end in that byte.
 fn exhausted(code: &str) -> bool {
     match code.len() {
         5 => code.starts_with("53"),
-        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 10 | 13)),
+        _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 10),
     }
 }
 
@@ -116,6 +146,7 @@ struct Inner {
     writer: Writer,
     tally: Arc<Tally>,
     bell: Bell,
+    nodes: Nodes,
     blobs: blob::Blobs,
     /// Of the SQLite database.
     file: Option<PathBuf>,
@@ -146,9 +177,11 @@ impl Store {
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
         let mut database = None;
+        let mut nodes = Nodes::default();
         let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options: PgConnectOptions = url.parse()?;
-            postgres(options, &tally).await?
+            nodes = Nodes::among(&options);
+            postgres(options, &nodes, &tally).await?
         } else {
             let file = match url.strip_prefix("sqlite:") {
                 Some(path) => PathBuf::from(path.trim_start_matches("//")),
@@ -164,7 +197,7 @@ impl Store {
             database = Some(file);
             opened
         };
-        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs, file: database }), Arc::new([])))
+        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, nodes, blobs, file: database }), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may
@@ -185,12 +218,15 @@ impl Store {
     /// (An account that is left out may make two units wait for each other; one of them is then run again.)
     ///
     /// # Errors
-    /// The unit's; [`Error::Busy`] when too much waits.
+    /// The unit's; [`Error::Busy`] when too much waits; [`Error::Away`].
     pub async fn write_for<T, U>(&self, accounts: impl Into<Vec<Uuid>>, mut unit: U) -> Result<T>
     where
         T: Send + 'static,
         U: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
+        if self.0.nodes.away() {
+            return Err(Error::Away);
+        }
         let also = self.1.clone();
         let unit = async move |tx: &mut Tx| {
             let done = unit(tx).await?;
@@ -217,13 +253,14 @@ impl Store {
     /// Every row of a read.
     ///
     /// # Errors
-    /// The database's; [`Error::Busy`] while it cannot be reached.
+    /// The database's; [`Error::Busy`] or [`Error::Away`] while it cannot be reached.
     pub async fn all<R: Record>(&self, statement: Statement) -> Result<Vec<R>> {
         let mut done = match &self.0.engine {
             Engine::Sqlite(reads) => {
                 let (text, args) = statement.sqlite();
                 db::sqlite_read(&mut *reads.acquire().await?, text, args).await?
             }
+            Engine::Postgres(_) if self.0.nodes.away() => return Err(Error::Away),
             Engine::Postgres(pool) => read(pool, statement).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
@@ -250,6 +287,11 @@ impl Store {
         &self.0.bell
     }
 
+    /// The nodes that share the database.
+    pub fn nodes(&self) -> &Nodes {
+        &self.0.nodes
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -261,6 +303,7 @@ impl Store {
 
     /// Takes no more writes and returns when those that wait are answered.
     pub async fn close(&self) {
+        self.0.nodes.close();
         self.0.writer.close().await;
         match &self.0.engine {
             Engine::Sqlite(reads) => reads.close().await,
@@ -328,7 +371,11 @@ async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, W
     Ok((Engine::Sqlite(reads), writer, bell))
 }
 
-async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engine, Writer, Bell)> {
+async fn postgres(
+    options: PgConnectOptions,
+    nodes: &Nodes,
+    tally: &Arc<Tally>,
+) -> Result<(Engine, Writer, Bell)> {
     let options =
         options.application_name("restante").statement_cache_capacity(TEXTS).disable_statement_logging();
     let pool = PgPoolOptions::new()
@@ -337,7 +384,7 @@ async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engi
         .connect_with(options.clone())
         .await?;
     schema::migrate_postgres(&pool).await?;
-    let bell = Bell::across(&pool);
+    let bell = Bell::across(&pool, options.clone(), nodes.clone());
     let writer = Writer::postgres(&options, &bell, tally)?;
     Ok((Engine::Postgres(pool), writer, bell))
 }

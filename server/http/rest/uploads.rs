@@ -124,6 +124,6 @@ async fn spool(state: &AppState, body: Body, limit: u64) -> Result<Option<Blob>,
         (Some(problem), _) => Err(problem),
         (None, Ok(blob)) => Ok(blob),
         (None, Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => Ok(None),
-        (None, Err(error)) => Err(Problem::internal(&error)),
+        (None, Err(error)) => Err(crate::store::Error::from(error).into()),
     }
 }

@@ -73,7 +73,9 @@ pub(super) async fn serve(
                 Err(error) => {
                     tracing::error!(%error, units = group.len(), "nothing could be written; its callers are told");
                     // The disk being full says nothing against the connection.
-                    if error.as_database_error().is_none() {
+                    let database = error.as_database_error().is_some();
+                    fate = Some(if open.full { Fate::Full } else { Fate::of(error) });
+                    if !database {
                         tx = None;
                     }
                 }
@@ -88,6 +90,7 @@ pub(super) async fn serve(
 
 /// Runs every unit under its own savepoint and commits them together.
 async fn commit(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> sqlx::Result<()> {
+    tx.full = false;
     execute(tx, BEGIN).await?;
     let mut result = Ok(());
     for job in group {

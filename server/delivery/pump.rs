@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -17,6 +17,9 @@ use crate::store::{Result, Topic};
 
 /// The first and the longest wait after the store has failed.
 const TROUBLE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+
+/// Between two looks for what a wrong clock has put off.
+const WRONG: Duration = Duration::from_secs(60);
 
 /// What was claimed at once, with what all of it needs.
 pub(super) struct Batch {
@@ -146,6 +149,7 @@ impl Inner {
 
     /// Works on everything that is due in a lane, once.
     pub(super) async fn sweep(self: Arc<Self>, lane: Lane) -> Result<usize> {
+        self.bring_forward(lane).await;
         let mut hands = Hands::default();
         let (batch, leased) = self.claim(lane, self.settings.at_once, &[]).await?;
         let count = leased.len();
@@ -162,6 +166,7 @@ impl Inner {
         let mut ear = self.context.store.bell().listen(Topic::Queue);
         let mut hands = Hands::default();
         let mut trouble: Option<Duration> = None;
+        let mut looked: Option<Instant> = None;
         while !self.stopping.is_cancelled() {
             let mut wait = self.settings.poll;
             let free = self.settings.at_once.saturating_sub(hands.count());
@@ -173,6 +178,10 @@ impl Inner {
                         if !leased.is_empty() {
                             hands.take(&self, &batch, lane, leased);
                             continue;
+                        }
+                        if looked.is_none_or(|at| at.elapsed() >= WRONG) {
+                            looked = Some(Instant::now());
+                            self.bring_forward(lane).await;
                         }
                         wait = self.until_next(lane, looked_at).await.unwrap_or(wait);
                     }
@@ -199,6 +208,23 @@ impl Inner {
             }
         }
         self.drain(hands).await;
+    }
+
+    /// Lets nothing wait for a time that only a wrong clock has set.
+    async fn bring_forward(&self, lane: Lane) {
+        let (retry, now) = (&self.settings.retry, self.now());
+        // Retries are at most a quarter longer than the longest.
+        let latest = now.saturating_add(millis(retry.max * 2)).saturating_add(millis(self.settings.lease));
+        match self.context.store.bring_forward(lane, now, latest, millis(retry.first)).await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::warn!(
+                    count,
+                    "deliveries were put off by a clock that was wrong; they are due again"
+                );
+            }
+            Err(error) => tracing::warn!(%error, "what a wrong clock has put off could not be looked for"),
+        }
     }
 
     /// How long until something else is due. What is due already waits for a destination that is busy, and that

@@ -253,7 +253,9 @@ impl Inner {
         let mut wait = RECORD.0;
         loop {
             match write(self.now()).await {
-                Err(error @ (Error::Busy | Error::Database(_) | Error::Io(_))) => {
+                Err(
+                    error @ (Error::Busy | Error::Away | Error::Full | Error::Database(_) | Error::Io(_)),
+                ) => {
                     if self.stopping.is_cancelled() && wait >= RECORD.1 {
                         return Err(error);
                     }

@@ -10,6 +10,7 @@ pub mod layers;
 pub mod page;
 pub mod peer;
 pub mod problem;
+pub mod rate;
 pub mod rest;
 pub mod serve;
 pub mod settings;
@@ -65,6 +66,8 @@ pub struct Inner {
     pub running: idempotency::Running,
     /// Places for streams of events.
     pub streams: events::Streams,
+    /// How much each caller may ask for.
+    pub limits: rate::Limits,
 }
 
 impl std::ops::Deref for AppState {
@@ -83,6 +86,7 @@ impl AppState {
         public_url: Url,
         shutdown: CancellationToken,
     ) -> Self {
+        let limits = rate::Limits::new(settings.rate_limit);
         Self(Arc::new(Inner {
             store: submission.store.clone(),
             clock: submission.clock.clone(),
@@ -95,6 +99,7 @@ impl AppState {
             room: body::Room::default(),
             running: idempotency::Running::default(),
             streams: events::Streams::default(),
+            limits,
         }))
     }
 

@@ -93,8 +93,11 @@ kinds! {
     SCOPE_NOT_YOURS: 422 "scope_not_yours", "A token gets only scopes its maker has", "Leave out the scopes you lack.";
     TOO_MANY_STREAMS: 429 "too_many_streams", "There are too many streams of events", "Close some, or use GET /v1/events?wait=.", true;
     THROTTLED: 429 "throttled", "Too many failed attempts", "Wait as long as Retry-After says.", true;
+    RATE_LIMITED: 429 "rate_limited", "Too many requests", "Wait as long as Retry-After says; RateLimit-Remaining tells how many may be made at once.", true;
     INTERNAL: 500 "internal", "Something went wrong here", "Send it again, with the same Idempotency-Key; tell the administrator the request_id.", true;
     NOT_BUILT_YET: 501 "not_supported_yet", "Not supported in this version", "See /docs for what there is.";
+    DATABASE_AWAY: 503 "database_away", "The database does not answer", "Send it again after Retry-After, with the same Idempotency-Key.", true;
+    STORAGE_FULL: 507 "storage_full", "The server's disk is full", "Free space where data_dir or the database is; then send it again with the same Idempotency-Key.", true;
     BUSY: 503 "busy", "Too much is going on", "Send it again after Retry-After, with the same Idempotency-Key.", true;
 }
 
@@ -235,6 +238,14 @@ impl From<store::Error> for Problem {
             store::Error::Busy => {
                 Self::new(&BUSY, "The store has too much to write. Nothing of the request was kept.")
                     .retry_after(1)
+            }
+            store::Error::Away => {
+                Self::new(&DATABASE_AWAY, "The database does not answer. Nothing of the request was kept.")
+                    .retry_after(5)
+            }
+            store::Error::Full => {
+                let detail = "There is no room to keep it. Nothing of the request was kept.";
+                Self::new(&STORAGE_FULL, detail).retry_after(30)
             }
             other => Self::internal(&other),
         }

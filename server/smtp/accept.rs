@@ -47,6 +47,9 @@ fn failed(error: &store::Error) -> Reply {
         return Reply::refused(Status::new(4, 3, 2), "Busy, try again later");
     }
     tracing::error!(%error, "a message could not be kept");
+    if matches!(error, store::Error::Full) {
+        return Reply::new(452, (4, 3, 1), "There is no room for it now");
+    }
     unavailable()
 }
 

@@ -14,6 +14,9 @@ use super::{Error, Result, Store};
 use crate::mail::address::Address;
 use crate::mail::id::digest;
 
+/// Nodes that start within this time, in milliseconds, start together.
+const TOGETHER: i64 = 60_000;
+
 /// Who owns mail.
 #[derive(Debug, Clone, FromRow)]
 pub struct Account {
@@ -381,13 +384,9 @@ impl Store {
     pub async fn put_setup(&self, digest: [u8; 32], now: i64, expires: i64) -> Result<()> {
         self.write(async move |tx| {
             let put = sql("insert into setup (digest, created_at, expires_at) values ($1, $2, $3)");
-            // An earlier link of an earlier start is worth nothing any more.
-            tx.batch([
-                sql("delete from setup where used_at is null"),
-                put.bind(digest).bind(now).bind(expires),
-            ])
-            .await
-            .map(drop)
+            // The link of an earlier start is worth nothing any more; those of nodes that start together all are.
+            let earlier = sql("delete from setup where used_at is null and created_at < $1");
+            tx.batch([earlier.bind(now - TOGETHER), put.bind(digest).bind(now).bind(expires)]).await.map(drop)
         })
         .await
     }
@@ -407,18 +406,19 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Uses a setup link up and makes the account.
+    /// Uses all setup links up and makes the account.
     ///
     /// # Errors
     /// [`Error::NotFound`]: the link is used or too old, or there is an administrator; [`Error::Conflict`]: the
     /// address is taken.
     pub async fn use_setup(&self, digest: [u8; 32], new: NewAccount, now: i64) -> Result<()> {
         let used = self.write(async move |tx| {
-            let spend = sql(
-                "update setup set used_at = $1 where digest = $2 and used_at is null and expires_at > $1 \
-                             and not exists (select 1 from account where admin and disabled_at is null)",
-            );
-            if tx.run(spend.bind(now).bind(digest)).await? != 1 {
+            // All links at once, so that of two used at the same time one finds none left.
+            let spend = sql("update setup set used_at = $1 where used_at is null \
+                 and exists (select 1 from setup own where own.digest = $2 and own.used_at is null \
+                             and own.expires_at > $1) \
+                 and not exists (select 1 from account where admin and disabled_at is null)");
+            if tx.run(spend.bind(now).bind(digest)).await? == 0 {
                 return Err(Error::NotFound);
             }
             tx.batch(new.insert(now)).await.map(drop)

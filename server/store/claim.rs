@@ -104,6 +104,39 @@ impl Store {
         .await
     }
 
+    /// Brings forward mail that is put off beyond `latest`, further than any retry is: the clock was wrong when it was. It is
+    /// due within `spread` milliseconds from now, evenly, so that no storm follows; how many that was.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn bring_forward(&self, lane: Lane, now: i64, latest: i64, spread: i64) -> Result<u64> {
+        // What was not tried yet may be meant for any time, and a notice for the morning.
+        let late = sql("with recursive place (destination) as (\
+             select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+             union all \
+             select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+                     and d.destination > place.destination) from place where place.destination is not null) \
+             select o.account_id, o.id from place join delivery o on o.destination = place.destination \
+             where o.settled_at is null and o.lane = $1 and o.due_at > $2 and o.attempts > 0 \
+             and o.kind = 'mail' limit 1000");
+        let late: Vec<(Uuid, Uuid)> = self.all(late.bind(lane as i64).bind(latest)).await?;
+        if late.is_empty() {
+            return Ok(0);
+        }
+        self.write(async move |tx| {
+            let mut batch = Vec::new();
+            for (account, id) in &late {
+                let forward =
+                    sql("update delivery set due_at = $1 + due_at % $2, lease = null, leased_until = null \
+                                   where account_id = $3 and id = $4 and due_at > $5 and settled_at is null");
+                let forward = forward.bind(now).bind(spread.max(1)).bind(*account).bind(*id);
+                batch.push(forward.bind(latest));
+            }
+            Ok(tx.batch(batch).await?.iter().map(|done| done.affected).sum())
+        })
+        .await
+    }
+
     /// When the next delivery of a lane is due, in milliseconds; none when nothing is open.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod filter;
 pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;
+pub mod nodes;
 pub mod pause;
 pub mod promise;
 pub mod prune;
@@ -45,6 +46,7 @@ use uuid::Uuid;
 pub use bell::{Bell, Ear, Topic};
 pub use db::Tallied;
 use db::{Record, Statement, Tally, Trouble, Tx};
+use nodes::Nodes;
 use readers::Readers;
 use together::Together;
 use writer::Writer;
@@ -64,9 +66,15 @@ pub enum Error {
     /// Too much waits, or the store is closing: nothing was written, ask again.
     #[error("the store is busy")]
     Busy,
+    /// The database has not answered for a while, so it was not asked.
+    #[error("the database does not answer")]
+    Away,
     /// A unit went on after a statement had failed: nothing of it was written.
     #[error("went on after an error")]
     Broken,
+    /// The disk is full: nothing was written.
+    #[error("there is no room left")]
+    Full,
     /// The database or a row in it cannot be used as it is; says why and what to do.
     #[error("{0}")]
     Unusable(String),
@@ -84,9 +92,13 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::RowNotFound => Error::NotFound,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::Busy,
             sqlx::Error::Database(e) if e.is_unique_violation() => Error::Conflict,
-            sqlx::Error::Database(e) if e.code().is_some_and(|code| exhausted(&code)) => {
+            sqlx::Error::Database(e) if e.code().is_some_and(|code| full(&code)) => {
                 // Told here, because callers see only that it did not work.
                 tracing::error!(%error, "the database has no room");
+                Error::Full
+            }
+            sqlx::Error::Database(e) if e.code().is_some_and(|code| exhausted(&code)) => {
+                tracing::error!(%error, "the database cannot do it now");
                 Error::Busy
             }
             _ => Error::Database(error),
@@ -97,20 +109,29 @@ impl From<sqlx::Error> for Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let remote = matches!(error.get_ref(), Some(why) if why.is::<remote::Unavailable>());
-        if remote || matches!(error.kind(), StorageFull | QuotaExceeded) {
+        if matches!(error.get_ref(), Some(why) if why.is::<remote::Unavailable>()) {
             tracing::error!(%error, "blobs cannot be stored or read at the moment");
             return Error::Busy;
+        }
+        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+            tracing::error!(%error, "the disk is full");
+            return Error::Full;
         }
         Error::Io(error)
     }
 }
 
-/// No room: PostgreSQL's class 53; SQLite's FULL and IOERR, whose extended codes end in that byte.
+/// The disk is full: PostgreSQL's 53100, SQLite's FULL.
+fn full(code: &str) -> bool {
+    code == "53100" || code == "13"
+}
+
+/// Something else has run out, as memory or connections: PostgreSQL's class 53; SQLite's IOERR, whose extended codes
+/// end in that byte.
 fn exhausted(code: &str) -> bool {
     match code.len() {
         5 => code.starts_with("53"),
-        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 10 | 13)),
+        _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 10),
     }
 }
 
@@ -134,6 +155,7 @@ struct Inner {
     writer: Writer,
     tally: Arc<Tally>,
     bell: Bell,
+    nodes: Nodes,
     blobs: blob::Blobs,
     /// By a token's digest.
     credentials: Together<[u8; 32], (account::Account, token::TokenRow)>,
@@ -169,9 +191,11 @@ impl Store {
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
         let mut database = None;
+        let mut nodes = Nodes::default();
         let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options: PgConnectOptions = url.parse()?;
-            postgres(options, &tally).await?
+            nodes = Nodes::among(&options);
+            postgres(options, &nodes, &tally).await?
         } else {
             let file = match url.strip_prefix("sqlite:") {
                 Some(path) => PathBuf::from(path.trim_start_matches("//")),
@@ -188,7 +212,7 @@ impl Store {
             opened
         };
         let (credentials, domains) = (Together::default(), account::Domains::default());
-        let inner = Inner { engine, writer, tally, bell, blobs, credentials, domains, file: database };
+        let inner = Inner { engine, writer, tally, bell, nodes, blobs, credentials, domains, file: database };
         Ok(Self(Arc::new(inner), Arc::new([])))
     }
 
@@ -210,12 +234,15 @@ impl Store {
     /// (An account that is left out may make two units wait for each other; one of them is then run again.)
     ///
     /// # Errors
-    /// The unit's; [`Error::Busy`] when too much waits.
+    /// The unit's; [`Error::Busy`] when too much waits; [`Error::Away`].
     pub async fn write_for<T, U>(&self, accounts: impl Into<Vec<Uuid>>, mut unit: U) -> Result<T>
     where
         T: Send + 'static,
         U: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
+        if self.0.nodes.away() {
+            return Err(Error::Away);
+        }
         let also = self.1.clone();
         let unit = async move |tx: &mut Tx| {
             let done = unit(tx).await?;
@@ -238,6 +265,9 @@ impl Store {
         mut statements: Vec<Statement>,
         rings: Vec<Topic>,
     ) -> Result<()> {
+        if self.0.nodes.away() {
+            return Err(Error::Away);
+        }
         statements.extend(self.1.iter().cloned());
         self.0.writer.put(accounts.into(), statements, rings).await
     }
@@ -257,13 +287,14 @@ impl Store {
     /// Every row of a read.
     ///
     /// # Errors
-    /// The database's; [`Error::Busy`] while it cannot be reached.
+    /// The database's; [`Error::Busy`] or [`Error::Away`] while it cannot be reached.
     pub async fn all<R: Record>(&self, statement: Statement) -> Result<Vec<R>> {
         let mut done = match &self.0.engine {
             Engine::Sqlite(reads) => {
                 let (text, args) = statement.sqlite();
                 reads.read(async |connection| db::sqlite_read(connection, text, args).await).await?
             }
+            Engine::Postgres(..) if self.0.nodes.away() => return Err(Error::Away),
             Engine::Postgres(reads, _) => read(reads, statement).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
@@ -290,6 +321,11 @@ impl Store {
         &self.0.bell
     }
 
+    /// The nodes that share the database.
+    pub fn nodes(&self) -> &Nodes {
+        &self.0.nodes
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -312,6 +348,7 @@ impl Store {
 
     /// Takes no more writes and returns when those that wait are answered.
     pub async fn close(&self) {
+        self.0.nodes.close();
         self.0.writer.close().await;
         match &self.0.engine {
             Engine::Sqlite(reads) => reads.close().await,
@@ -374,7 +411,11 @@ async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, W
     Ok((Engine::Sqlite(reads), writer, bell))
 }
 
-async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engine, Writer, Bell)> {
+async fn postgres(
+    options: PgConnectOptions,
+    nodes: &Nodes,
+    tally: &Arc<Tally>,
+) -> Result<(Engine, Writer, Bell)> {
     let options =
         options.application_name("restante").statement_cache_capacity(TEXTS).disable_statement_logging();
     let pool = PgPoolOptions::new()
@@ -383,7 +424,7 @@ async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engi
         .connect_with(options.clone())
         .await?;
     schema::migrate_postgres(&pool).await?;
-    let bell = Bell::across(&pool);
+    let bell = Bell::across(&pool, options.clone(), nodes.clone());
     let writer = Writer::postgres(&options, &bell, tally)?;
     Ok((Engine::Postgres(Readers::new(options, CONNECTIONS), pool), writer, bell))
 }

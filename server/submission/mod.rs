@@ -224,6 +224,8 @@ impl Refusal {
             Refusal::NoUpload(_) => "unknown_upload",
             Refusal::Repeated => "repeated",
             Refusal::Store(store::Error::Busy) => "busy",
+            Refusal::Store(store::Error::Away) => "database_away",
+            Refusal::Store(store::Error::Full) => "storage_full",
             Refusal::Store(_) => "internal",
         }
     }

@@ -57,13 +57,13 @@ both!(the_log_is_read_page_by_page, |engine| async move {
 });
 
 /// A stream that is being read.
-struct Stream {
+pub(crate) struct Stream {
     body: futures_util::stream::BoxStream<'static, reqwest::Result<axum::body::Bytes>>,
     read: String,
 }
 
 impl Stream {
-    async fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
+    pub(crate) async fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
         let mut request = client.request(Method::GET, path);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -90,7 +90,7 @@ impl Stream {
     }
 
     /// The next event; none at the end of the stream.
-    async fn event(&mut self) -> Option<(String, Value)> {
+    pub(crate) async fn event(&mut self) -> Option<(String, Value)> {
         loop {
             let block = self.block().await?;
             let field =

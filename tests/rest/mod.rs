@@ -2,8 +2,9 @@
 
 mod access;
 mod bad_input;
-mod events;
+pub(crate) mod events;
 mod idempotency;
+mod limits;
 mod promises;
 mod reading;
 mod sending;
@@ -38,11 +39,15 @@ impl Door {
     }
 
     async fn before(app: App) -> Self {
+        Self::with(app, Settings::default()).await
+    }
+
+    async fn with(app: App, settings: Settings) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let url = base.parse().unwrap();
-        let state = AppState::new(app.context.clone(), Settings::default(), url, shutdown.clone());
+        let state = AppState::new(app.context.clone(), settings, url, shutdown.clone());
         tokio::spawn(serve(listener, router(state), shutdown.clone()));
         Self { app, base, shutdown }
     }

@@ -10,6 +10,7 @@ pub(crate) mod dir;
 pub(crate) mod mail;
 pub(crate) mod mta;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod s3;
 pub(crate) mod tls;
 

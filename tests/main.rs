@@ -11,6 +11,7 @@ mod command;
 mod delivery;
 mod e2e;
 mod floors;
+mod promise;
 mod readme;
 mod rest;
 mod schema;

@@ -13,6 +13,7 @@ mod e2e;
 mod faults;
 mod floors;
 mod nodes;
+mod promise;
 mod readme;
 mod rest;
 mod schema;

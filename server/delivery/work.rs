@@ -10,10 +10,14 @@ use super::route::{Route, route};
 use super::{Inner, millis};
 use crate::mail::address::Address;
 use crate::mail::status::Status;
+use crate::promise::escalate::Timer;
+use crate::promise::settle::ask_of;
 use crate::store::blob::{Digest, Stored};
 use crate::store::delivery::{Attempt, Filed, Finish, Leased, Outcome};
+use crate::store::promise::Whole;
 use crate::store::submission::SubmissionRow;
 use crate::store::{Error, Result};
+use crate::submission::{Refusal, again};
 
 /// Attempts that ended without an outcome (a crash, a panic) after which a delivery is given up.
 const CRASHES: i64 = 10;
@@ -114,9 +118,14 @@ impl Inner {
                 self.put_off(&leased, &submission, reply).await
             }
             Route::Relay => {
-                let from = submission.mail_from.parse::<Address>().ok();
-                let stored = self.stored(&submission.digest()?).await?;
-                match self.hand(batch, &leased, from.as_ref(), &to, &stored).await {
+                let handed = if leased.subject_id.is_some() {
+                    self.hand_question(batch, &leased, &submission, &to).await?
+                } else {
+                    let from = submission.mail_from.parse::<Address>().ok();
+                    let stored = self.stored(&submission.digest()?).await?;
+                    self.hand(batch, &leased, from.as_ref(), &to, &stored).await
+                };
+                match handed {
                     Handed::Taken(reply) => {
                         self.finish_mail(&leased, Outcome::Relayed, Some(attempt(&reply)), None).await
                     }
@@ -241,7 +250,7 @@ impl Inner {
         attempt: Option<Attempt>,
         filed: Option<Filed>,
     ) -> Result<()> {
-        let finish = Finish { leased: leased.clone(), outcome, attempt, filed };
+        let finish = Finish { leased: leased.clone(), outcome, attempt, filed, person: None };
         self.record(|now| self.context.store.finish_mail(finish.clone(), now)).await
     }
 
@@ -268,9 +277,48 @@ impl Inner {
         }
     }
 
-    /// A deadline has come.
+    /// The time of something about a promise has come.
     async fn timer(&self, leased: Leased) -> Result<()> {
-        self.record(|now| self.context.store.expire(leased.clone(), now)).await
+        let key = leased.id;
+        match Timer::read(&leased.recipient) {
+            Timer::Deadline => self.record(|now| self.context.store.expire(leased.clone(), now)).await,
+            Timer::Answer(answer) => {
+                self.record(|now| self.context.store.count_answer(leased.clone(), answer, now)).await
+            }
+            timer @ (Timer::Remind | Timer::Escalate(_)) => {
+                if let Some(question) = self.open_question(&leased).await? {
+                    let done = match (timer, ask_of(&question.row)) {
+                        (Timer::Escalate(step), Ok(ask)) => match ask.escalate.get(step) {
+                            Some(step) => {
+                                again::escalate(&self.context, &question, &step.to, key.as_bytes()).await
+                            }
+                            None => Ok(()),
+                        },
+                        _ => again::remind(&self.context, &question, key.as_bytes()).await,
+                    };
+                    match done {
+                        Err(Refusal::Store(error)) => return Err(error),
+                        // What cannot be sent today cannot be sent at the next attempt either.
+                        Err(refusal) => {
+                            tracing::warn!(%refusal, promise = %question.row.id, "nobody is reminded or asked");
+                        }
+                        Ok(()) => {}
+                    }
+                }
+                self.record(|now| self.context.store.finish(leased.clone(), Outcome::Delivered, None, now))
+                    .await
+            }
+        }
+    }
+
+    /// The question of a timer, while it is open.
+    async fn open_question(&self, timer: &Leased) -> Result<Option<Whole>> {
+        let store = &self.context.store;
+        let Some(promise) = timer.subject_id else { return Ok(None) };
+        match store.promise(timer.account_id, promise).await? {
+            Some(row) if row.state == "pending" => store.whole(row).await.map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

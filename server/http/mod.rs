@@ -1,6 +1,7 @@
 //! The HTTP door: the API under /v1, the web inbox, health and documentation. It decides nothing about mail.
 
 pub mod access;
+pub mod answer_page;
 pub mod body;
 pub mod docs;
 pub mod events;
@@ -123,6 +124,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), access::guard));
     api.merge(docs::routes(document))
         .merge(health::routes())
+        .merge(answer_page::routes())
         .fallback(web::page)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(layers::panicked))

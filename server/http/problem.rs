@@ -62,6 +62,8 @@ kinds! {
     ALREADY_SENT: 409 "already_sent", "It was sent already", "Send a message that puts it right.";
     ALREADY_SETTLED: 409 "already_settled", "The promise is settled", "Read the promise for its outcome.";
     ALREADY_ANSWERED: 409 "already_answered", "You have answered already", "An answer is final.";
+    ALREADY_DELEGATED: 409 "already_delegated", "You have passed the question on", "Somebody else is asked instead now.";
+    NOBODY_LEFT: 409 "nobody_left", "There is nobody left to ask", "Name people in to who are not asked yet.";
     ALREADY_VERIFIED: 409 "already_verified", "The address is verified already", "Nothing is left to do.";
     IDEMPOTENCY_IN_FLIGHT: 409 "idempotency_in_flight", "The first request with this Idempotency-Key is still running", "Send the same request again in a moment.", true;
     CURSOR_EXPIRED: 410 "cursor_expired", "The cursor is too old", "Fetch the lists anew and go on from their as_of.";
@@ -81,7 +83,7 @@ kinds! {
     INVALID_HEADER: 422 "invalid_header", "A header field is not valid", "Headers have a token as name and one line as value, and do not replace the server's own.";
     INVALID_ATTACHMENT: 422 "invalid_attachment", "An attachment is not valid", "Send content as standard base64, or an upload_id of your own uploads.";
     INVALID_ASK: 422 "invalid_ask", "The question is not valid", "Correct what errors names.";
-    INVALID_ANSWER: 422 "invalid_answer", "The answer does not fit the question", "Answer with one of the options of the question.";
+    INVALID_ANSWER: 422 "invalid_answer", "The answer does not fit the question", "Answer as the question's kind, options or schema say.";
     NOT_ASKED: 422 "not_asked", "You were not asked", "Only a recipient in to answers; the asker never does.";
     UNKNOWN_MESSAGE: 422 "unknown_message", "There is no such message", "Name a message of your own by its id, or any by its Message-ID.";
     UNKNOWN_UPLOAD: 422 "unknown_upload", "There is no such upload", "Send the octets to POST /v1/uploads first.";

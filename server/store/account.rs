@@ -96,6 +96,10 @@ pub struct ReplyAddress {
     pub thread_id: Uuid,
     /// The outside address that was given this reply address.
     pub notified: String,
+    /// Of somebody outside who is asked by the account: which question.
+    pub promise_id: Option<Uuid>,
+    /// And who they are to it.
+    pub person_id: Option<Uuid>,
 }
 
 /// A secret reply address: whoever has it may answer one message in one person's name. Never logged.
@@ -355,7 +359,7 @@ impl Store {
         let Some(secret) = Secret::read(address.local()) else { return Ok(Resolved::Unknown) };
         let reply: Option<ReplyAddress> = self
             .first(
-                sql("select r.account_id, r.email_id, r.thread_id, r.notified from reply_address r \
+                sql("select r.account_id, r.email_id, r.thread_id, r.notified, r.promise_id, r.person_id from reply_address r \
                      join account c on c.id = r.account_id \
                      where r.digest = $1 and r.revoked_at is null and c.disabled_at is null")
                 .bind(secret.digest()),

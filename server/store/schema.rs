@@ -21,6 +21,7 @@ const SHARED: &[Text] = migrations![
     "0004_forwarding.sql" = 4 "forwarding",
     "0006_upkeep.sql" = 6 "upkeep",
     "0009_pause.sql" = 9 "pause",
+    "0013_asks.sql" = 13 "asks",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

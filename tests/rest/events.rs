@@ -131,6 +131,31 @@ both!(a_stream_tells_what_happens_and_goes_on_where_it_was, |engine| async move 
     assert_eq!(event["type"], "promise.settled");
 });
 
+both!(a_stream_goes_on_after_a_restart_without_loss_or_repeat, |engine| async move {
+    let mut door = Door::open(engine).await;
+    let (_, by_ana, bo, by_bo) = door.two().await;
+    let mut stream = Stream::open(&by_bo, "/v1/events/stream", None).await;
+    for n in 0..3 {
+        by_ana.post("/v1/messages", letter(&bo, &n.to_string())).await.expect(202);
+    }
+    door.app.settle().await;
+    let (first, _) = stream.event().await.unwrap();
+    by_ana.post("/v1/messages", letter(&bo, "held when it died")).await.expect(202);
+    door.restart().await;
+    while stream.event().await.is_some() {}
+    door.app.minutes(1);
+    door.app.settle().await;
+    let mut again = Stream::open(&door.client(&bo), "/v1/events/stream", Some(&first)).await;
+    let mut previous = first;
+    for _ in 0..3 {
+        let (cursor, event) = again.event().await.unwrap();
+        // Whoever compares sees that nothing is missing.
+        assert_eq!((&event["previous"], &event["type"]), (&json!(previous), &json!("message.received")));
+        assert_eq!(cursor.parse::<i64>().unwrap(), previous.parse::<i64>().unwrap() + 1);
+        previous = cursor;
+    }
+});
+
 both!(a_stream_ends_with_its_credential, |engine| async move {
     let door = Door::open(engine).await;
     let (_, by_ana, bo, by_bo) = door.two().await;

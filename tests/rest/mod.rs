@@ -1,6 +1,7 @@
 //! The REST API from outside: over real TCP, on both databases.
 
 mod access;
+mod asks;
 mod bad_input;
 pub(crate) mod events;
 mod idempotency;
@@ -50,6 +51,18 @@ impl Door {
         let state = AppState::new(app.context.clone(), settings, url, shutdown.clone());
         tokio::spawn(serve(listener, router(state), shutdown.clone()));
         Self { app, base, shutdown }
+    }
+
+    /// Dies and starts again, behind another address.
+    async fn restart(&mut self) {
+        self.shutdown.cancel();
+        self.app.restart(None).await;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        self.base = format!("http://{}", listener.local_addr().unwrap());
+        self.shutdown = CancellationToken::new();
+        let (url, shutdown) = (self.base.parse().unwrap(), self.shutdown.clone());
+        let state = AppState::new(self.app.context.clone(), Settings::default(), url, shutdown.clone());
+        tokio::spawn(serve(listener, router(state), shutdown));
     }
 
     /// Somebody without a credential.

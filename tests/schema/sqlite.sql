@@ -35,9 +35,18 @@ CREATE TABLE answer (
   decline text,
   verified text not null,
   revision bigint not null,
-  at bigint not null,
+  at bigint not null, held_until bigint,
   primary key (account_id, promise_id, id),
   unique (account_id, promise_id, by_account, revision)
+);
+CREATE TABLE answer_link (
+  digest bytea primary key,           -- SHA-256 of the link's secret
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  person_id uuid not null,
+  address text not null,
+  revision bigint not null,
+  created_at bigint not null
 );
 CREATE TABLE asked (
   account_id uuid not null,
@@ -49,7 +58,7 @@ CREATE TABLE asked (
   answered_at bigint,
   declined_at bigint,
   settled_at bigint,                  -- when the promise was, by whomever
-  created_at bigint not null,
+  created_at bigint not null, revision bigint not null default 1,
   primary key (account_id, promise_id)
 );
 CREATE TABLE attempt (
@@ -71,6 +80,17 @@ CREATE TABLE blob (
   summary text,                       -- of a message in a file: what was parsed, as JSON
   created_at bigint not null
 , place text);
+CREATE TABLE correction (
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  id uuid not null,
+  by_person uuid not null,
+  by_address text not null,
+  what text not null,
+  revision bigint not null,
+  at bigint not null,
+  primary key (account_id, promise_id, id)
+);
 CREATE TABLE delivery (
   account_id uuid not null,
   id uuid not null,
@@ -195,8 +215,18 @@ CREATE TABLE promise (
   reason_detail text,
   context text,
   created_at bigint not null,
-  settled_at bigint,
+  settled_at bigint, settled_via text, reminded_at bigint, callback_url text,
   primary key (account_id, id)
+);
+CREATE TABLE question (
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  revision bigint not null,
+  email_id uuid not null,
+  submission_id uuid not null,
+  ask text not null,
+  replaced_at bigint not null,
+  primary key (account_id, promise_id, revision)
 );
 CREATE TABLE reply_address (
   digest bytea primary key,           -- SHA-256 of the secret in the local part
@@ -206,6 +236,19 @@ CREATE TABLE reply_address (
   notified text not null,             -- the outside address that was given it
   created_at bigint not null,
   revoked_at bigint
+, promise_id uuid, person_id uuid);
+CREATE TABLE respondent (
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  key text not null,                  -- the address, lower-cased
+  id uuid not null,                   -- the delivery that brings them the question
+  person_id uuid not null,            -- the account the question was delivered to; before that, and outside, the id
+  address text not null,
+  outside boolean not null,
+  state text not null,                -- waiting, answered, declined, undeliverable, delegated, withdrawn
+  delegated_by uuid,                  -- the person who passed it on to them
+  created_at bigint not null,
+  primary key (account_id, promise_id, key)
 );
 CREATE TABLE search (
   place integer primary key,          -- received_at, then chance: newest first is the index's own order
@@ -290,6 +333,8 @@ CREATE TABLE upload (
   primary key (account_id, id)
 );
 CREATE INDEX address_account on address (account_id, main);
+CREATE INDEX answer_link_person on answer_link (person_id, address);
+CREATE INDEX answer_link_promise on answer_link (account_id, promise_id);
 CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
 CREATE INDEX attempt_at on attempt (at);
@@ -298,6 +343,7 @@ CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where sett
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
+CREATE INDEX delivery_timer on delivery (account_id, subject_id) where kind = 'timer' and settled_at is null;
 CREATE INDEX email_digest on email (digest);
 CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;
 CREATE INDEX email_keyword_keyword on email_keyword (account_id, keyword, email_id);
@@ -310,5 +356,6 @@ CREATE INDEX event_at on event (at);
 CREATE INDEX idempotency_created on idempotency (created_at);
 CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending';
 CREATE INDEX reply_address_account on reply_address (account_id, email_id);
+CREATE INDEX respondent_id on respondent (account_id, promise_id, id);
 CREATE INDEX submission_digest on submission (digest);
 CREATE INDEX upload_digest on upload (digest);

@@ -40,6 +40,8 @@ both!(an_address_is_resolved, |engine| async move {
         email_id: app.id(),
         thread_id: app.id(),
         notified: "ana@outside.test".into(),
+        promise_id: None,
+        person_id: None,
     };
     let (put, now) = (stands_for.clone(), app.now());
     let address = secret.address("example.org");

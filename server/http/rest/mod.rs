@@ -1,7 +1,9 @@
 //! The REST API: one module per thing, each handler a thin door to the store, the submission and the promises.
 
 pub mod admin;
+pub mod answers;
 pub mod attachments;
+pub mod awaiting;
 pub mod deliveries;
 pub mod draft;
 pub mod forwarding;
@@ -60,10 +62,14 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::cancel))
+        .routes(routes!(awaiting::awaiting))
         .routes(routes!(promises::list))
         .routes(routes!(promises::get))
-        .routes(routes!(promises::answer))
+        .routes(routes!(answers::answer, answers::take_back))
+        .routes(routes!(answers::delegate))
         .routes(routes!(promises::cancel))
+        .routes(routes!(promises::remind))
+        .routes(routes!(promises::escalate))
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
         .routes(routes!(forwarding::list, forwarding::create))

@@ -102,7 +102,9 @@ impl From<Refusal> for Problem {
             Refusal::NotYourAddress(_) => (&problem::NOT_YOUR_ADDRESS, "/from".to_owned()),
             Refusal::UnknownRecipient(_) => (&problem::UNKNOWN_RECIPIENT, "/to".to_owned()),
             Refusal::NoRelay(_) => (&problem::NO_RELAY, "/to".to_owned()),
-            Refusal::AskedOutside(_) => (&problem::NOT_SUPPORTED_YET, "/to".to_owned()),
+            Refusal::Settled => {
+                return Self::new(&problem::ALREADY_SETTLED, "The question is settled; ask a new one.");
+            }
             Refusal::Invalid { pointer, detail } => {
                 let kind = match pointer.split('/').nth(1) {
                     Some("headers") => &problem::INVALID_HEADER,
@@ -113,6 +115,7 @@ impl From<Refusal> for Problem {
                 return Self::at(kind, pointer, detail);
             }
             Refusal::NoParent(_) => (&problem::UNKNOWN_MESSAGE, "/in_reply_to".to_owned()),
+            Refusal::NoEarlier(_) => (&problem::UNKNOWN_MESSAGE, "/corrects".to_owned()),
             Refusal::NoUpload(_) => (&problem::UNKNOWN_UPLOAD, "/attachments".to_owned()),
             Refusal::Repeated => return Self::new(&problem::CONFLICT, said),
             Refusal::Store(error) => return error.into(),

@@ -181,6 +181,11 @@ impl Around {
         self.promises.get(&row.promise_id?)
     }
 
+    /// What the account was asked by the question a row carries.
+    pub(super) fn asked(&self, row: &EmailRow) -> Option<&AskedRow> {
+        self.asked.get(&row.promise_id?)
+    }
+
     /// What every form of a message shows of a row.
     pub(super) fn base(&self, row: &EmailRow) -> Base {
         let (to, cc) = row.recipients();

@@ -20,6 +20,7 @@ const SHARED: &[Text] = migrations![
     "0003_queue.sql" = 3 "queue",
     "0004_forwarding.sql" = 4 "forwarding",
     "0006_upkeep.sql" = 6 "upkeep",
+    "0016_inbox.sql" = 16 "inbox",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

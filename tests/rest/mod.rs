@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod events;
 mod idempotency;
+mod inbox;
 mod promises;
 mod reading;
 mod sending;

@@ -56,6 +56,7 @@ impl Inner {
             "mail" => self.mail(&batch, leased).await,
             "notice" => self.notice(&batch, leased).await,
             "timer" => self.timer(leased).await,
+            "wake" => self.record(|now| self.context.store.wake(leased.clone(), now)).await,
             kind => {
                 let code = format!("unknown kind {}", one_line(kind));
                 self.record(|now| {

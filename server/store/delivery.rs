@@ -30,7 +30,7 @@ pub enum Lane {
 pub struct NewDelivery {
     pub account_id: Uuid,
     pub id: Uuid,
-    /// `mail`, `notice` or `timer`.
+    /// `mail`, `notice`, `timer` or `wake`.
     pub kind: &'static str,
     pub lane: Lane,
     /// Claiming takes turns between these.

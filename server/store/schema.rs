@@ -22,6 +22,7 @@ const SHARED: &[Text] = migrations![
     "0006_upkeep.sql" = 6 "upkeep",
     "0009_pause.sql" = 9 "pause",
     "0013_asks.sql" = 13 "asks",
+    "0016_inbox.sql" = 16 "inbox",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

@@ -15,7 +15,7 @@ async fn ask(door: &Door, by: &Client, of: &[&Person], ask: Value) -> (String, V
     (format!("/v1/promises/{}", id(&sent["promises"]["answer"])), sent)
 }
 
-fn choice(settle: Value) -> Value {
+fn choice(settle: &Value) -> Value {
     json!({ "kind": "choice", "options": [{ "name": "yes" }, { "name": "no" }], "settle": settle })
 }
 
@@ -67,7 +67,7 @@ both!(everybody_a_quorum_and_a_veto_settle_as_they_say, |engine| async move {
     let (by_cy, by_di) = (door.client(&cy), door.client(&di));
     let all = [&bo, &cy, &di];
 
-    let (promise, _) = ask(&door, &by_ana, &all, choice(json!("all"))).await;
+    let (promise, _) = ask(&door, &by_ana, &all, choice(&json!("all"))).await;
     let answer = format!("{promise}/answer");
     assert_eq!(by_bo.post(&answer, json!({ "value": "yes" })).await.expect(200)["state"], "pending");
     by_bo.post(&answer, json!({ "value": "no" })).await.problem(409, "already_answered");
@@ -79,20 +79,20 @@ both!(everybody_a_quorum_and_a_veto_settle_as_they_say, |engine| async move {
         { "by": di.address, "value": { "choice": "no", "comment": null } }]);
     assert_eq!((&done["state"], &done["value"]), (&json!("fulfilled"), &yes_and_no));
 
-    let (promise, _) = ask(&door, &by_ana, &all, choice(json!({ "quorum": 2 }))).await;
+    let (promise, _) = ask(&door, &by_ana, &all, choice(&json!({ "quorum": 2 }))).await;
     let answer = format!("{promise}/answer");
     by_bo.post(&answer, json!({ "value": "yes" })).await.expect(200);
     assert_eq!(by_cy.post(&answer, json!({ "value": "no" })).await.expect(200)["state"], "pending");
     let done = by_di.post(&answer, json!({ "value": "yes", "comment": "fine" })).await.expect(200);
     assert_eq!((&done["state"], &done["value"]["choice"]), (&json!("fulfilled"), &json!("yes")));
 
-    let (promise, _) = ask(&door, &by_ana, &[&bo, &cy], choice(json!({ "quorum": 2 }))).await;
+    let (promise, _) = ask(&door, &by_ana, &[&bo, &cy], choice(&json!({ "quorum": 2 }))).await;
     let answer = format!("{promise}/answer");
     by_bo.post(&answer, json!({ "value": "yes" })).await.expect(200);
     let done = by_cy.post(&answer, json!({ "value": "no" })).await.expect(200);
     assert_eq!((&done["state"], &done["reason"]["code"]), (&json!("rejected"), &json!("declined")));
 
-    let veto = choice(json!({ "veto": "no", "quorum": 2 }));
+    let veto = choice(&json!({ "veto": "no", "quorum": 2 }));
     let (promise, _) = ask(&door, &by_ana, &all, veto).await;
     let answer = format!("{promise}/answer");
     by_bo.post(&answer, json!({ "value": "yes" })).await.expect(200);
@@ -107,7 +107,7 @@ both!(everybody_a_quorum_and_a_veto_settle_as_they_say, |engine| async move {
 both!(an_answer_can_be_taken_back_until_it_counts, |engine| async move {
     let door = Door::open(engine).await;
     let (_, by_ana, bo, by_bo) = door.two().await;
-    let (promise, _) = ask(&door, &by_ana, &[&bo], choice(json!("any"))).await;
+    let (promise, _) = ask(&door, &by_ana, &[&bo], choice(&json!("any"))).await;
     let answer = format!("{promise}/answer");
     by_bo.delete(&answer).await.problem(404, "not_found");
     by_bo.post(&answer, json!({ "value": "yes", "undo": "PT1H" })).await.problem(422, "invalid_answer");
@@ -133,7 +133,7 @@ both!(an_answer_can_be_taken_back_until_it_counts, |engine| async move {
     by_bo.delete(&answer).await.problem(409, "already_answered");
 
     // The deadline comes first: it was given in time.
-    let mut soon = choice(json!("any"));
+    let mut soon = choice(&json!("any"));
     soon["deadline"] = json!("PT1M");
     let (promise, _) = ask(&door, &by_ana, &[&bo], soon).await;
     by_bo.post(&format!("{promise}/answer"), json!({ "value": "yes", "undo": "PT5M" })).await.expect(200);
@@ -146,7 +146,7 @@ both!(a_question_is_passed_on, |engine| async move {
     let door = Door::open(engine).await;
     let (ana, by_ana, bo, by_bo) = door.two().await;
     let (cy, di) = (door.app.person("Cy").await, door.app.person("Di").await);
-    let (promise, _) = ask(&door, &by_ana, &[&bo], choice(json!("any"))).await;
+    let (promise, _) = ask(&door, &by_ana, &[&bo], choice(&json!("any"))).await;
     let delegate = format!("{promise}/delegate");
     by_ana.post(&delegate, json!({ "to": cy.address })).await.problem(422, "not_asked");
     door.client(&di).post(&delegate, json!({ "to": cy.address })).await.problem(404, "not_found");
@@ -177,7 +177,7 @@ both!(a_correction_replaces_the_question, |engine| async move {
     let (_, by_ana, bo, by_bo) = door.two().await;
     let cy = door.app.person("Cy").await;
     let by_cy = door.client(&cy);
-    let (promise, sent) = ask(&door, &by_ana, &[&bo, &cy], choice(json!("all"))).await;
+    let (promise, sent) = ask(&door, &by_ana, &[&bo, &cy], choice(&json!("all"))).await;
     let answer = format!("{promise}/answer");
     by_bo.post(&answer, json!({ "value": "yes" })).await.expect(200);
     by_cy.post(&answer, json!({ "correction": " " })).await.problem(422, "invalid_answer");
@@ -236,7 +236,7 @@ both!(reminders_and_escalations_are_asked_for_by_hand_too, |engine| async move {
     let door = Door::open(engine).await;
     let (_, by_ana, bo, by_bo) = door.two().await;
     let (cy, di) = (door.app.person("Cy").await, door.app.person("Di").await);
-    let mut question = choice(json!("any"));
+    let mut question = choice(&json!("any"));
     question["escalate"] = json!([{ "after": "P1D", "to": [cy.address] }]);
     let (promise, _) = ask(&door, &by_ana, &[&bo], question).await;
     by_bo.post(&format!("{promise}/remind"), json!({})).await.problem(422, "not_asked");

@@ -5,6 +5,7 @@ mod asks;
 mod bad_input;
 pub(crate) mod events;
 mod idempotency;
+mod inbox;
 mod limits;
 mod promises;
 mod reading;

@@ -1,11 +1,13 @@
 //! The REST API: one module per thing, each handler a thin door to the store, the submission and the promises.
 
+pub mod addresses;
 pub mod admin;
 pub mod answers;
 pub mod attachments;
 pub mod awaiting;
 pub mod deliveries;
 pub mod draft;
+pub mod drafts;
 pub mod forwarding;
 pub mod mailboxes;
 pub mod me;
@@ -14,6 +16,7 @@ pub mod messages;
 pub mod promises;
 pub mod send;
 pub mod session;
+pub mod settings;
 pub mod summary;
 pub mod threads;
 pub mod time;
@@ -42,6 +45,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(session::revoke))
         .routes(routes!(me::me))
         .routes(routes!(me::password))
+        .routes(routes!(settings::get, settings::change))
+        .routes(routes!(addresses::list))
+        .routes(routes!(drafts::list, drafts::create))
+        .routes(routes!(drafts::get, drafts::put, drafts::delete))
+        .routes(routes!(drafts::send))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(messages::list, messages::change_many, send::send))

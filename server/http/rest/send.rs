@@ -21,7 +21,7 @@ use crate::http::{AppState, Bytes, HeaderMap, HeaderValue, StatusCode};
 use crate::mail::address::Named;
 use crate::store;
 use crate::store::idempotency::Answer;
-use crate::submission::{Accepted, Refusal, Request, respond, submit};
+use crate::submission::{Accepted, Context, Refusal, Request, respond, submit};
 
 /// A message that is safe: it will be delivered, or its sender told why not.
 #[derive(Debug, Serialize, ToSchema)]
@@ -124,14 +124,14 @@ impl From<Refusal> for Problem {
     }
 }
 
-async fn accept(state: &AppState, caller: &Caller, once: Once, request: Request) -> Answered {
+pub(super) async fn accept(context: &Context, caller: &Caller, once: Once, request: Request) -> Answered {
     let answer = |accepted: &Accepted| Answer {
         status: 202,
         location: Some(Sent::location(accepted)),
         body: serde_json::to_string(&Sent::of(accepted)).unwrap_or_default(),
     };
     let keep = once.0.map(|key| (key, &answer as &(dyn Fn(&Accepted) -> Answer + Sync)));
-    let accepted = submit(&state.submission, &caller.account, request, keep).await?;
+    let accepted = submit(context, &caller.account, request, keep).await?;
     let mut response = (StatusCode::ACCEPTED, axum::Json(Sent::of(&accepted))).into_response();
     if let Ok(location) = HeaderValue::from_str(&Sent::location(&accepted)) {
         response.headers_mut().insert(LOCATION, location);
@@ -140,7 +140,7 @@ async fn accept(state: &AppState, caller: &Caller, once: Once, request: Request)
 }
 
 /// The future of a handler that composes is large; boxed, it does not make every other one so.
-fn boxed<'a>(
+pub(super) fn boxed<'a>(
     work: impl Future<Output = Answered> + Send + 'a,
 ) -> futures_util::future::BoxFuture<'a, Answered> {
     Box::pin(work)
@@ -160,7 +160,7 @@ pub async fn send(
         let detail = "only a reply has it";
         return Err(Problem::at(&problem::UNKNOWN_FIELD, "/all", detail));
     }
-    boxed(accept(&state, &caller, once, draft.request()?)).await
+    boxed(accept(&state.submission, &caller, once, draft.request()?)).await
 }
 
 /// A reply or a forward names no message of its own: it is about the one in the address.
@@ -187,7 +187,7 @@ pub async fn reply(
     let mut request = draft.request()?;
     let own = state.store.addresses(caller.account.id).await?;
     respond::reply(&state.store, &own, &original, all, &mut request).await?;
-    boxed(accept(&state, &caller, once, request)).await
+    boxed(accept(&state.submission, &caller, once, request)).await
 }
 
 /// Forwards a message, with its text and its attachments.
@@ -207,7 +207,7 @@ pub async fn forward(
     }
     let mut request = draft.request()?;
     respond::forward(&state.store, &original, &mut request).await?;
-    boxed(accept(&state, &caller, once, request)).await
+    boxed(accept(&state.submission, &caller, once, request)).await
 }
 
 /// Sends a plain text: recipients and subject are header fields, the body is the text.
@@ -257,7 +257,7 @@ pub async fn plain(
         text: Some(text),
         ..Request::default()
     };
-    boxed(accept(&state, &caller, once, request)).await
+    boxed(accept(&state.submission, &caller, once, request)).await
 }
 
 /// The addresses of a header field, separated by commas that stand outside quotes.

@@ -87,6 +87,12 @@ delivery.reason_code text
 delivery.created_at bigint not null
 domain.name text not null
 domain.created_at bigint not null
+draft.account_id uuid not null
+draft.id uuid not null
+draft.body text not null
+draft.version bigint not null
+draft.created_at bigint not null
+draft.updated_at bigint not null
 email.account_id uuid not null
 email.id uuid not null
 email.thread_id uuid not null
@@ -111,6 +117,7 @@ email.submission_id uuid
 email.promise_id uuid
 email.asker_id uuid
 email.metadata text
+email.snoozed_until bigint
 email_keyword.account_id uuid not null
 email_keyword.email_id uuid not null
 email_keyword.keyword text not null
@@ -143,6 +150,9 @@ mailbox.created_at bigint not null
 pause.one boolean not null
 pause.since bigint not null
 pause.reason text not null
+preference.account_id uuid not null
+preference.body text not null
+preference.updated_at bigint not null
 promise.account_id uuid not null
 promise.id uuid not null
 promise.kind text not null
@@ -258,6 +268,7 @@ blob PRIMARY KEY (digest)
 correction PRIMARY KEY (account_id, promise_id, id)
 delivery PRIMARY KEY (account_id, id)
 domain PRIMARY KEY (name)
+draft PRIMARY KEY (account_id, id)
 email PRIMARY KEY (account_id, id)
 email UNIQUE (account_id, source_id, outgoing)
 email_keyword PRIMARY KEY (account_id, email_id, keyword)
@@ -271,6 +282,7 @@ mailbox UNIQUE (account_id, name)
 mailbox UNIQUE (account_id, role)
 pause CHECK (one)
 pause PRIMARY KEY (one)
+preference PRIMARY KEY (account_id)
 promise PRIMARY KEY (account_id, id)
 question PRIMARY KEY (account_id, promise_id, revision)
 reply_address PRIMARY KEY (digest)
@@ -301,6 +313,7 @@ CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease 
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
 CREATE INDEX delivery_timer ON public.delivery USING btree (account_id, subject_id) WHERE ((kind = 'timer'::text) AND (settled_at IS NULL))
+CREATE INDEX draft_updated ON public.draft USING btree (account_id, updated_at, id)
 CREATE INDEX email_digest ON public.email USING btree (digest)
 CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged
 CREATE INDEX email_keyword_keyword ON public.email_keyword USING btree (account_id, keyword, email_id)
@@ -329,6 +342,7 @@ CREATE UNIQUE INDEX blob_pkey ON public.blob USING btree (digest)
 CREATE UNIQUE INDEX correction_pkey ON public.correction USING btree (account_id, promise_id, id)
 CREATE UNIQUE INDEX delivery_pkey ON public.delivery USING btree (account_id, id)
 CREATE UNIQUE INDEX domain_pkey ON public.domain USING btree (name)
+CREATE UNIQUE INDEX draft_pkey ON public.draft USING btree (account_id, id)
 CREATE UNIQUE INDEX email_account_id_source_id_outgoing_key ON public.email USING btree (account_id, source_id, outgoing)
 CREATE UNIQUE INDEX email_keyword_pkey ON public.email_keyword USING btree (account_id, email_id, keyword)
 CREATE UNIQUE INDEX email_pkey ON public.email USING btree (account_id, id)
@@ -341,6 +355,7 @@ CREATE UNIQUE INDEX mailbox_account_id_name_key ON public.mailbox USING btree (a
 CREATE UNIQUE INDEX mailbox_account_id_role_key ON public.mailbox USING btree (account_id, role)
 CREATE UNIQUE INDEX mailbox_pkey ON public.mailbox USING btree (account_id, id)
 CREATE UNIQUE INDEX pause_pkey ON public.pause USING btree (one)
+CREATE UNIQUE INDEX preference_pkey ON public.preference USING btree (account_id)
 CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
 CREATE UNIQUE INDEX question_pkey ON public.question USING btree (account_id, promise_id, revision)
 CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (digest)

@@ -118,6 +118,15 @@ CREATE TABLE domain (
   name text primary key,
   created_at bigint not null
 );
+CREATE TABLE draft (
+  account_id uuid not null,
+  id uuid not null,
+  body text not null,                 -- JSON: a message as the API takes it, as far as it is written
+  version bigint not null,            -- the account's modification sequence when it was last changed
+  created_at bigint not null,
+  updated_at bigint not null,
+  primary key (account_id, id)
+);
 CREATE TABLE email (
   account_id uuid not null,
   id uuid not null,
@@ -142,7 +151,7 @@ CREATE TABLE email (
   submission_id uuid,                 -- of what this account sent
   promise_id uuid,                    -- the question it carries
   asker_id uuid,                      -- the account which that promise belongs to
-  metadata text,
+  metadata text, snoozed_until bigint,
   primary key (account_id, id),
   -- At most one copy in a mailbox, whatever is retried.
   unique (account_id, source_id, outgoing)
@@ -198,6 +207,11 @@ CREATE TABLE pause (
   one boolean not null primary key check (one),
   since bigint not null,
   reason text not null                -- restored: from a backup, until an administrator confirms; asked: by an administrator
+);
+CREATE TABLE preference (
+  account_id uuid primary key,
+  body text not null,                 -- JSON
+  updated_at bigint not null
 );
 CREATE TABLE promise (
   account_id uuid not null,           -- who asked
@@ -344,6 +358,7 @@ CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
 CREATE INDEX delivery_timer on delivery (account_id, subject_id) where kind = 'timer' and settled_at is null;
+CREATE INDEX draft_updated on draft (account_id, updated_at, id);
 CREATE INDEX email_digest on email (digest);
 CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;
 CREATE INDEX email_keyword_keyword on email_keyword (account_id, keyword, email_id);

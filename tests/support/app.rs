@@ -80,7 +80,7 @@ pub(crate) struct App {
 }
 
 /// The worker as the tests have it: first retry after a minute, an hour at most, a day in all; phases of SMTP are short.
-fn worker_settings(mta: Option<&Mta>) -> Settings {
+pub(crate) fn worker_settings(mta: Option<&Mta>) -> Settings {
     let mut settings = Settings {
         relay: mta.map(|mta| mta.url().parse().unwrap()),
         public_url: "https://mail.example.org".into(),

@@ -90,7 +90,7 @@ impl Nodes {
         let Some(inner) = &self.0 else { return std::future::pending().await };
         let mut away = inner.away.subscribe();
         if away.wait_for(|away| *away).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -4,6 +4,7 @@ import { expect, open, test } from './fixtures.ts';
 const choices = { kind: 'choice', options: [{ name: 'yes', title: 'Yes' }, { name: 'no', title: 'No' }] };
 
 test('a deep link opens offline; reading, filing, writing and answering wait and go out', async ({ page, ana, bo, account }, info) => {
+  test.setTimeout(150_000); // eleven pages, and an answer that is held for a while
   const bot = account('deploy-bot', 'service');
   const letter = await bo.send({ to: [ana.address], subject: 'Harbour', text: 'The walls are painted.' });
   await bo.send({ to: [ana.address], subject: 'Later', text: 'To be filed.' });
@@ -90,7 +91,7 @@ test('what others did meanwhile stands, and is told; two tabs agree', async ({ p
   const { id } = await ana.received('One');
   await ana.api('PATCH', `/v1/messages/${id}`, { mailbox: 'junk' });
   await page.context().setOffline(false);
-  await expect(second.getByText('1 change not made').first()).toBeAttached();
+  await expect(second.getByText('1 change not made').first()).toBeAttached({ timeout: 30_000 });
   expect((await ana.api<{ mailbox: string }>('GET', `/v1/messages/${id}`)).mailbox).toBe('junk');
   await second.close();
 });

@@ -200,7 +200,9 @@ impl App {
                 Some(tls) => Some(Arc::new(smtp::Certificate::read(tls.clone()).context("smtp.tls")?)),
                 None => None,
             };
-            let door = smtp::Door::with_certificate(context.clone(), settings, certificate);
+            let checks = if config.smtp.authenticate { checks() } else { None };
+            let means = smtp::Means { certificate, checks };
+            let door = smtp::Door::with(context.clone(), settings, means);
             tasks.spawn(door.clone().serve(listener, shutdown.clone()));
             for (kind, listener) in further {
                 tasks.spawn(door.clone().serve_as(kind, listener, shutdown.clone()));
@@ -241,6 +243,17 @@ impl Running {
         self.shutdown.cancel();
         self.tasks.wait().await;
         self.context.store.close().await;
+    }
+}
+
+/// What looks up SPF, DKIM and DMARC; a machine without DNS does without.
+fn checks() -> Option<Arc<smtp::Checks>> {
+    match smtp::Checks::system() {
+        Ok(checks) => Some(Arc::new(checks)),
+        Err(error) => {
+            tracing::warn!(%error, "mail from outside is not checked for SPF, DKIM and DMARC");
+            None
+        }
     }
 }
 

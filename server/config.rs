@@ -74,6 +74,8 @@ pub struct Smtp {
     pub lmtp_listen: Option<At>,
     /// The certificate of all of them.
     pub tls: Option<Tls>,
+    /// Whether SPF, DKIM and DMARC are checked of what other mail servers bring.
+    pub authenticate: bool,
 }
 
 /// The mail this system is responsible for.
@@ -155,6 +157,7 @@ impl Default for Smtp {
             submissions_listen: None,
             lmtp_listen: None,
             tls: None,
+            authenticate: true,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::deposit::Incoming;
+use super::deposit::{Incoming, Proof, Written};
 use crate::mail::dsn;
 use crate::mail::id::derived;
 use crate::promise::certain;
@@ -79,13 +79,13 @@ async fn failed(context: &Context, incoming: &Incoming) -> Result<bool> {
 /// answer they meant.
 pub(super) async fn judge(
     context: &Context,
-    incoming: &Incoming,
+    written: &Written<'_>,
     asked: &Asked,
     owner: Option<&Account>,
     notified: &str,
 ) -> Result<Judged> {
     let (row, now) = (&asked.question.row, context.clock.now_ms());
-    let id = derived("answer", row.id, &incoming.source);
+    let id = derived("answer", row.id, written.source);
     if asked.question.answers.iter().any(|answer| answer.id == id) {
         // The same mail once more.
         return Ok(Judged::Answer);
@@ -94,7 +94,7 @@ pub(super) async fn judge(
         return Ok(Judged::Message);
     }
     let Ok(ask) = ask_of(row) else { return Ok(Judged::Message) };
-    let content = &incoming.content;
+    let content = written.content;
     let reply = content.reply_text.as_deref().unwrap_or_default();
     let sure = content.reply_confidence.unwrap_or(0.0);
     if let Some(certain) = certain::answer(&ask, reply, sure) {
@@ -112,7 +112,7 @@ pub(super) async fn judge(
             given: Given::Value { value: certain.value, comment: certain.comment },
             revision: None,
             via: "email",
-            verified: json!({ "reply_address": true, "from": true }),
+            verified: evidence(written.proof),
             undo: None,
             now,
         };
@@ -140,4 +140,13 @@ pub(super) async fn judge(
         context.store.ask_again(link, asked.outside, domain, now).await?;
     }
     Ok(Judged::Message)
+}
+
+/// What is kept of how an answer's author was known.
+fn evidence(proof: Proof) -> serde_json::Value {
+    match proof {
+        Proof::Aligned => json!({ "reply_address": true, "from": true, "dmarc": true }),
+        Proof::From => json!({ "reply_address": true, "from": true }),
+        Proof::Link => json!({ "reply_address": true, "link": true }),
+    }
 }

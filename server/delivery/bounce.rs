@@ -60,7 +60,13 @@ impl Inner {
             metadata: None,
         };
         let notices = self.notices_of(&email, true).await?;
-        Ok(Some(Filed { email, blob: Some(blob.summarised(&content)), asked: None, notices }))
+        Ok(Some(Filed {
+            email,
+            blob: Some(blob.summarised(&content)),
+            asked: None,
+            notices,
+            unverified: None,
+        }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "everything a report tells of")]

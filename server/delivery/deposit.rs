@@ -9,7 +9,9 @@ use super::answered;
 use super::forward::notices;
 use super::notice::may_be_told;
 use super::reply;
+use super::unverified;
 use crate::mail::address::Address;
+use crate::mail::authentication::Authentication;
 use crate::mail::id::hex;
 use crate::mail::message::Content;
 use crate::mail::status::Status;
@@ -18,6 +20,7 @@ use crate::store::blob::{Blob, Digest};
 use crate::store::delivery::Filed;
 use crate::store::email::{Head, NewEmail};
 use crate::store::mailbox::{Role, role_id};
+use crate::store::unverified::Unverified;
 use crate::store::{self, Result};
 use crate::submission::{Context, Refusal};
 
@@ -32,8 +35,23 @@ pub struct Incoming {
     pub blob: Blob,
     /// What is known of it.
     pub content: Content,
+    /// What was found out about it; none where nothing was checked.
+    pub authentication: Option<Authentication>,
     /// SHA-256 of MAIL FROM and of DATA as they came, without trace fields: the same mail again is the same.
     pub source: Digest,
+}
+
+impl Incoming {
+    /// Where it goes: what the domain of its From says is not its own is junk.
+    fn role(&self) -> Role {
+        let disowned = self.authentication.as_ref().is_some_and(Authentication::is_disowned);
+        if disowned { Role::Junk } else { Role::Inbox }
+    }
+
+    /// Whether its From can be believed, as far as is known.
+    pub(super) fn is_believed(&self) -> bool {
+        self.authentication.as_ref().is_none_or(Authentication::is_believed)
+    }
 }
 
 /// Why a message was not taken: nothing of it was filed, or all that was is not filed again.
@@ -65,6 +83,42 @@ struct Copy {
     seen: bool,
     /// The thread of what it replies to.
     thread: Option<Uuid>,
+    /// It may be a reply of the account's owner.
+    doubt: Option<Unverified>,
+}
+
+impl Copy {
+    fn new(account: Uuid, role: Role) -> Self {
+        Self { account, role, seen: false, thread: None, doubt: None }
+    }
+}
+
+/// What a reply says, whenever it is taken for its owner's.
+pub(super) struct Written<'a> {
+    pub(super) content: &'a Content,
+    /// The name of its bytes, which are stored.
+    pub(super) digest: Digest,
+    /// As [`Incoming::source`].
+    pub(super) source: &'a Digest,
+    pub(super) proof: Proof,
+}
+
+/// How it is known that a reply is its owner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It came from the address that was told, and DMARC passed.
+    Aligned,
+    /// It came from the address that was told, whose domain publishes nothing, or by way of this network.
+    From,
+    /// Its owner has said so, by a link.
+    Link,
+}
+
+impl Incoming {
+    fn proof(&self) -> Proof {
+        let passed = self.authentication.as_ref().is_some_and(|found| found.dmarc.result == "pass");
+        if passed { Proof::Aligned } else { Proof::From }
+    }
 }
 
 /// Files a message for everybody it is for; a second copy of the same mail is silently fine.
@@ -75,9 +129,7 @@ pub async fn deposit(context: &Context, incoming: Incoming) -> Result<(), Reject
     let mut copies: Vec<Copy> = Vec::new();
     for (address, resolved) in &incoming.rcpt_to {
         let copy = match resolved {
-            Resolved::Local(account) => {
-                Copy { account: *account, role: Role::Inbox, seen: false, thread: None }
-            }
+            Resolved::Local(account) => Copy::new(*account, incoming.role()),
             Resolved::Reply(stands_for) => match answered(context, &incoming, address, stands_for).await? {
                 Some(copy) => copy,
                 None => continue,
@@ -106,30 +158,26 @@ async fn answered(
         if let Some(asked) = &asked {
             answered::by_machine(context, incoming, asked).await?;
         }
-        return Ok(Some(Copy { account, role: Role::Archive, seen: true, thread }));
+        return Ok(Some(Copy { seen: true, thread, ..Copy::new(account, Role::Archive) }));
     }
     if !reply::is_genuine(incoming, stands_for) {
-        // Somebody else has got hold of the address: it is what it is, mail from them.
-        return Ok(Some(Copy { account, role: Role::Inbox, seen: false, thread }));
+        // Somebody else has got hold of the address, or its owner writes from elsewhere: mail, until its owner says so.
+        let doubt = unverified::doubt(context, address, stands_for).await?;
+        return Ok(Some(Copy { thread, doubt, ..Copy::new(account, incoming.role()) }));
     }
-    let outside = stands_for.promise_id.is_some();
-    if let Some(asked) = &asked {
-        let owner = if outside { None } else { context.store.account(account).await? };
-        let judged = answered::judge(context, incoming, asked, owner.as_ref(), &stands_for.notified).await?;
-        if judged == answered::Judged::Answer && incoming.content.attachments.is_empty() {
-            return Ok(None);
-        }
+    if !incoming.content.attachments.is_empty() {
+        // Its parts are read out of the stored mail, so that has to be there first.
+        let (blob, now) = (incoming.blob.clone(), context.clock.now_ms());
+        context.store.write(async move |tx| tx.run(blob.insert(now)).await.map(drop)).await?;
     }
-    if !outside
-        && let Some(owner) = context.store.account(account).await?
-        && let Some(original) = context.store.email(account, stands_for.email_id).await?
-    {
-        let token = address.local().rsplit('+').next().unwrap_or_default().to_ascii_lowercase();
-        reply::send(context, incoming, &token, &owner, &original).await?;
+    let Incoming { content, blob, source, .. } = incoming;
+    let written = Written { content, digest: blob.digest, source, proof: incoming.proof() };
+    let token = address.local().rsplit('+').next().unwrap_or_default().to_ascii_lowercase();
+    if reply::take(context, &written, asked.as_ref(), &token, stands_for).await? {
         return Ok(None);
     }
     // A message to who asked from somebody outside; or what it answers is gone.
-    Ok(Some(Copy { account, role: Role::Inbox, seen: false, thread }))
+    Ok(Some(Copy { thread, ..Copy::new(account, incoming.role()) }))
 }
 
 async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> Result<()> {
@@ -154,9 +202,12 @@ async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> 
                 promise: None,
                 metadata: None,
             };
-            let told = !copy.seen && may_be_told(content, &context.domain);
-            let notices = notices(context, &email, async { Ok(told) }).await?;
-            filed.push(Filed { email, blob: Some(blob.clone()), asked: None, notices });
+            let told = !copy.seen && copy.role != Role::Junk && may_be_told(content, &context.domain);
+            let mut notices = notices(context, &email, async { Ok(told) }).await?;
+            let unverified = copy.doubt.clone();
+            notices
+                .extend(unverified.as_ref().and_then(|doubt| unverified::question(context, &email, doubt)));
+            filed.push(Filed { email, blob: Some(blob.clone()), asked: None, notices, unverified });
         }
         if filed.is_empty() {
             return Ok(());

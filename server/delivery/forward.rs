@@ -24,9 +24,9 @@ use crate::submission::Context;
 use uuid::Uuid;
 
 /// What a notice may be at most: a text, and the attachments it carries in base64.
-const LIMIT: u64 = 24 << 20;
+pub(super) const LIMIT: u64 = 24 << 20;
 /// How long a confirmation link works, in milliseconds.
-const CONFIRM_WITHIN: i64 = 3 * 24 * 3600 * 1000;
+pub(super) const CONFIRM_WITHIN: i64 = 3 * 24 * 3600 * 1000;
 
 /// The notices that tell an account's verified outside addresses of an email. `told` is awaited only when there
 /// are any.
@@ -148,7 +148,14 @@ impl Inner {
             Some(id) if !of_question => self.context.store.forwarding(leased.account_id, id).await?,
             _ => None,
         };
-        if forwarding.is_none() && !of_question {
+        // What tells of neither asks whether a reply was really its owner's.
+        let doubt = match leased.subject_id {
+            Some(id) if !of_question && forwarding.is_none() => {
+                self.context.store.unverified(leased.account_id, id).await?
+            }
+            _ => None,
+        };
+        if forwarding.is_none() && !of_question && doubt.is_none() {
             return self.end_notice(leased, Outcome::Canceled, None).await;
         }
         let Ok(to) = leased.recipient.parse::<Address>() else {
@@ -161,9 +168,10 @@ impl Inner {
                 (digest, self.context.store.content(&digest).await?)
             }
             None => {
-                let rendered = match &forwarding {
-                    Some(forwarding) => self.render(&leased, forwarding, &to).await?,
-                    None => self.render_state(&leased, &to).await?,
+                let rendered = match (&forwarding, &doubt) {
+                    (Some(forwarding), _) => self.render(&leased, forwarding, &to).await?,
+                    (None, Some(doubt)) => self.render_doubt(&leased, doubt, &to).await?,
+                    (None, None) => self.render_state(&leased, &to).await?,
                 };
                 match rendered {
                     Some(rendered) => rendered,

@@ -31,7 +31,7 @@ impl Inner {
         let asked =
             promise.map(|(promise_id, asker_id)| Asked { promise_id, asker_id, respondent: leased.id });
         let source = email.source_id.clone();
-        let filed = Filed { email, blob: None, asked, notices };
+        let filed = Filed { email, blob: None, asked, notices, unverified: None };
         match self.finish_here(leased, Some(filed), account).await {
             // Another of its addresses was a recipient as well, or an earlier attempt was not recorded.
             Err(Error::Conflict) if !self.context.store.holders(&[account], &source).await?.is_empty() => {

@@ -17,6 +17,7 @@ pub mod question;
 pub mod relay;
 mod reply;
 mod route;
+pub mod unverified;
 mod wire;
 mod work;
 

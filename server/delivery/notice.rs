@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use uuid::Uuid;
 
 use super::asking::Asking;
+use super::reply::scrub;
 
 use crate::mail::address::{Address, BadAddress, Named};
 use crate::mail::html;
@@ -287,7 +288,6 @@ impl Confirmation<'_> {
     /// # Errors
     /// The writer's.
     pub fn render(&self, out: &mut dyn Write) -> io::Result<Content> {
-        let from: Address = format!("notify@{}", self.domain).parse().map_err(io::Error::other)?;
         let text = format!(
             "{account} would like to have what arrives there forwarded to this address.\n\n\
              If that is you, confirm it here:\n{url}/confirm?token={token}\n\n\
@@ -296,23 +296,104 @@ impl Confirmation<'_> {
             url = self.public_url,
             token = self.token,
         );
-        compose(
-            Compose {
-                from: Named::new(Some("Restante"), from).map_err(io::Error::other)?,
-                to: vec![self.to.clone().into()],
-                cc: vec![],
-                reply_to: vec![],
-                subject: &format!("Confirm: mail of {} is to be forwarded to you", self.account),
-                date_ms: self.now,
-                message_id: &format!("confirm.{}@{}", self.delivery.simple(), self.domain),
-                in_reply_to: None,
-                references: &[],
-                headers: &[("Auto-Submitted".to_owned(), "auto-generated".to_owned())],
-                text: Some(&text),
-                html: None,
-                attachments: vec![],
+        let subject = format!("Confirm: mail of {} is to be forwarded to you", self.account);
+        let id = format!("confirm.{}@{}", self.delivery.simple(), self.domain);
+        ask(
+            Question {
+                to: self.to,
+                domain: self.domain,
+                subject: &subject,
+                id: &id,
+                text: &text,
+                now: self.now,
             },
             out,
         )
     }
+}
+
+/// The mail that asks whoever was told of a message whether they wrote the reply that came to their secret address.
+pub(super) struct Doubt<'a> {
+    /// The delivery that brings it.
+    pub(super) delivery: Uuid,
+    /// The address that was told.
+    pub(super) to: &'a Address,
+    /// The reply.
+    pub(super) content: &'a Content,
+    /// The secret of the link.
+    pub(super) token: &'a str,
+    /// The domain of this server's addresses.
+    pub(super) domain: &'a str,
+    /// Where the web inbox is, without a slash at its end.
+    pub(super) public_url: &'a str,
+    /// When, in milliseconds since 1970, UTC.
+    pub(super) now: i64,
+}
+
+/// Characters of a doubted reply that its owner is shown.
+const SHOWN: usize = 500;
+
+impl Doubt<'_> {
+    /// Writes the mail.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub(super) fn render(&self, out: &mut dyn Write) -> io::Result<Content> {
+        let from = self.content.from.as_ref().map_or("somebody", |from| from.address.as_str());
+        let said = self.content.reply_text.as_deref().or(self.content.text.as_deref()).unwrap_or_default();
+        let said: String = scrub(said, "").chars().take(SHOWN).collect();
+        let quoted: String = said.lines().map(|line| format!("> {line}\n")).collect();
+        let text = format!(
+            "A reply to a message you were told of came from {from}, and it is not certain that it is yours:\n\n\
+             {quoted}\nIf you wrote it, confirm it here, and it counts as your reply:\n{url}/confirm?token={token}\n\n\
+             If not, do nothing: then it does not.\n",
+            url = self.public_url,
+            token = self.token,
+        );
+        let subject = format!("Confirm: did you write \u{201c}{}\u{201d}?", self.content.subject.trim());
+        let id = format!("confirm.{}@{}", self.delivery.simple(), self.domain);
+        ask(
+            Question {
+                to: self.to,
+                domain: self.domain,
+                subject: &subject,
+                id: &id,
+                text: &text,
+                now: self.now,
+            },
+            out,
+        )
+    }
+}
+
+/// A mail of ours that has a link and awaits no reply.
+struct Question<'a> {
+    to: &'a Address,
+    domain: &'a str,
+    subject: &'a str,
+    id: &'a str,
+    text: &'a str,
+    now: i64,
+}
+
+fn ask(question: Question<'_>, out: &mut dyn Write) -> io::Result<Content> {
+    let from: Address = format!("notify@{}", question.domain).parse().map_err(io::Error::other)?;
+    compose(
+        Compose {
+            from: Named::new(Some("Restante"), from).map_err(io::Error::other)?,
+            to: vec![question.to.clone().into()],
+            cc: vec![],
+            reply_to: vec![],
+            subject: question.subject,
+            date_ms: question.now,
+            message_id: question.id,
+            in_reply_to: None,
+            references: &[],
+            headers: &[("Auto-Submitted".to_owned(), "auto-generated".to_owned())],
+            text: Some(question.text),
+            html: None,
+            attachments: vec![],
+        },
+        out,
+    )
 }

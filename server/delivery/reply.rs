@@ -1,7 +1,8 @@
 //! Replies by mail: what its owner's mail program sends to a notice's secret address becomes a message of the
 //! account, to whoever wrote what the notice told of.
 
-use super::deposit::{Incoming, Rejected};
+use super::answered::{self, Asked, Judged};
+use super::deposit::{Incoming, Rejected, Written};
 use crate::mail::html;
 use crate::mail::id::digest;
 use crate::store::account::{Account, ReplyAddress};
@@ -12,31 +13,54 @@ use crate::submission::{Attachment, Context, Refusal, Request, Source, respond, 
 const TAGS: [&str; 5] = ["reply+", "reply%2b", "reply&#43;", "reply&#x2b;", "reply&plus;"];
 const TOKEN: usize = 32;
 
-/// Whether the mail is the reply of the one who was told: written by a person, from the address that was told.
+/// Whether the mail is the reply of the one who was told: written by a person, from the address that was told, and not
+/// against what the domain of that address publishes.
 pub(super) fn is_genuine(incoming: &Incoming, stands_for: &ReplyAddress) -> bool {
     let content = &incoming.content;
     let told = stands_for.notified.to_lowercase();
     let from = content.from.as_ref().is_some_and(|from| from.address.to_lowercase() == told);
-    from && !content.automatic && !content.report && incoming.mail_from.is_some()
+    from && incoming.is_believed() && !content.automatic && !content.report && incoming.mail_from.is_some()
 }
 
-/// Sends the reply on, as a message of the account.
+/// Takes what was written for its owner's: the answer to a question, or a message of the account's. Whether nothing of it
+/// is left to be filed.
 ///
 /// # Errors
 /// [`Rejected`]: nothing was sent. The same mail once more sends nothing more.
-pub(super) async fn send(
+pub(super) async fn take(
     context: &Context,
-    incoming: &Incoming,
+    written: &Written<'_>,
+    asked: Option<&Asked>,
+    token: &str,
+    stands_for: &ReplyAddress,
+) -> Result<bool, Rejected> {
+    let (store, account) = (&context.store, stands_for.account_id);
+    let outside = stands_for.promise_id.is_some();
+    let owner = if outside { None } else { store.account(account).await? };
+    if let Some(asked) = asked {
+        let judged = answered::judge(context, written, asked, owner.as_ref(), &stands_for.notified).await?;
+        if judged == Judged::Answer && written.content.attachments.is_empty() {
+            return Ok(true);
+        }
+    }
+    if let Some(owner) = owner
+        && let Some(original) = store.email(account, stands_for.email_id).await?
+    {
+        send(context, written, token, &owner, &original).await?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Sends a reply on, as a message of the account.
+async fn send(
+    context: &Context,
+    written: &Written<'_>,
     token: &str,
     account: &Account,
     original: &EmailRow,
 ) -> Result<(), Rejected> {
-    let content = &incoming.content;
-    if !content.attachments.is_empty() {
-        // Its parts are read out of the stored mail, so that has to be there first.
-        let (blob, now) = (incoming.blob.clone(), context.clock.now_ms());
-        context.store.write(async move |tx| tx.run(blob.insert(now)).await.map(drop)).await?;
-    }
+    let content = written.content;
     let text = content.text.clone().or_else(|| content.html.as_deref().map(html::text));
     let mut request = Request {
         subject: content.subject.clone(),
@@ -46,14 +70,14 @@ pub(super) async fn send(
             .attachments
             .iter()
             .map(|part| Attachment {
-                source: Source::Part(incoming.blob.digest, part.clone()),
+                source: Source::Part(written.digest, part.clone()),
                 filename: part.filename.clone(),
                 content_type: Some(part.content_type.clone()),
                 inline: part.inline,
                 content_id: part.content_id.clone(),
             })
             .collect(),
-        source: Some(digest(&[&incoming.source, original.id.as_bytes()])),
+        source: Some(digest(&[written.source, original.id.as_bytes()])),
         ..Request::default()
     };
     let own = context.store.addresses(account.id).await?;

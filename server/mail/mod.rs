@@ -3,6 +3,7 @@
 //! Nothing here does I/O beyond a given `Read` or `Write`, waits, or knows of a database or a door.
 
 pub mod address;
+pub mod authentication;
 pub mod clock;
 pub mod dsn;
 pub mod duration;

@@ -2,11 +2,13 @@
 
 use std::io;
 
+use super::check::Origin;
 use super::reply::Reply;
 use super::session::{Transaction, unavailable};
 use super::{Inner, Kind};
 use crate::delivery::deposit::{Incoming, Rejected, deposit};
 use crate::mail::address::Address;
+use crate::mail::authentication::Authentication;
 use crate::mail::id::digest;
 use crate::mail::message::{self, Content};
 use crate::mail::status::Status;
@@ -19,10 +21,11 @@ use crate::submission::letter::{Letter, submit_letter};
 /// Hops after which mail goes in circles (RFC 5321 §6.3).
 const MAX_HOPS: u32 = 50;
 
-/// Names and reads the message. Blocking.
-fn settle(spool: Spool) -> io::Result<(Blob, Option<Content>)> {
-    let content = message::parse(&spool.contents()?).ok();
-    Ok((spool.finish()?, content))
+/// Names and reads the message; its octets are wanted again when it is checked. Blocking.
+fn settle(spool: Spool, checked: bool) -> io::Result<(Blob, Option<Content>, Vec<u8>)> {
+    let raw = spool.contents()?;
+    let content = message::parse(&raw).ok();
+    Ok((spool.finish()?, content, if checked { raw } else { Vec::new() }))
 }
 
 fn no_message() -> Reply {
@@ -62,16 +65,23 @@ impl Inner {
         transaction: Transaction,
         spool: Spool,
         octets: [u8; 32],
+        origin: Option<Origin>,
     ) -> Vec<Reply> {
         let replies = if kind == Kind::Lmtp { transaction.rcpt_to.len() } else { 1 };
         let size = spool.size();
+        let checks = self.means.checks.as_ref().zip(origin);
+        let room = match &checks {
+            Some((checks, _)) => checks.room(size).await,
+            None => None,
+        };
+        let checked = room.is_some();
         // A message is held whole while it is read: only so many at once.
         let Ok(permit) = self.parsing.acquire().await else { return vec![unavailable(); replies] };
-        let settled = tokio::task::spawn_blocking(move || settle(spool)).await;
+        let settled = tokio::task::spawn_blocking(move || settle(spool, checked)).await;
         drop(permit);
-        let (blob, content) = match settled {
-            Ok(Ok((blob, Some(content)))) => (blob, content),
-            Ok(Ok((_, None))) => return vec![no_message(); replies],
+        let (mut blob, content, raw) = match settled {
+            Ok(Ok((blob, Some(content), raw))) => (blob, content, raw),
+            Ok(Ok((_, None, _))) => return vec![no_message(); replies],
             Ok(Err(error)) => return vec![no_room(&error); replies],
             Err(error) => {
                 tracing::error!(%error, "a message could not be read");
@@ -81,6 +91,19 @@ impl Inner {
         if content.received > MAX_HOPS {
             return vec![circles(); replies];
         }
+        let mut authentication = None;
+        if let Some((checks, origin)) = checks {
+            let author = content.from.as_ref().map(|from| from.address.as_str()).unwrap_or_default();
+            let domain = author.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()).unwrap_or_default();
+            let found = if checked {
+                checks.check(raw, origin, self.context.domain.to_string(), domain).await
+            } else {
+                Authentication::unknown(&domain)
+            };
+            blob = blob.authenticated(&found);
+            authentication = Some(found);
+        }
+        drop(room);
         let from = transaction.mail.from.as_ref().map(Address::key).unwrap_or_default();
         let recipients = transaction.rcpt_to.len();
         let whole = Incoming {
@@ -88,6 +111,7 @@ impl Inner {
             rcpt_to: transaction.rcpt_to,
             blob,
             content,
+            authentication,
             source: digest(&[b"incoming", from.as_bytes(), &octets]),
         };
         let parts = if kind == Kind::Lmtp {

@@ -4,6 +4,7 @@
 
 mod accept;
 mod auth;
+mod check;
 mod command;
 mod data;
 mod input;
@@ -16,6 +17,7 @@ mod session;
 mod stream;
 mod tls;
 
+pub use check::{Checks, NoDns};
 pub use listen::{At, Listener};
 pub use tls::{BadCertificate, Certificate, Tls};
 
@@ -128,6 +130,15 @@ impl Default for TimeOuts {
     }
 }
 
+/// What a door may work with.
+#[derive(Clone, Default)]
+pub struct Means {
+    /// For TLS.
+    pub certificate: Option<Arc<Certificate>>,
+    /// For SPF, DKIM and DMARC.
+    pub checks: Option<Arc<Checks>>,
+}
+
 /// The door; clones share its limits.
 #[derive(Clone)]
 pub struct Door(Arc<Inner>);
@@ -136,7 +147,7 @@ struct Inner {
     context: Context,
     settings: Settings,
     connections: Arc<Semaphore>,
-    certificate: Option<Arc<Certificate>>,
+    means: Means,
     parsing: Semaphore,
     rates: Rates,
     peers: Mutex<HashMap<IpAddr, usize>>,
@@ -164,20 +175,16 @@ impl Door {
     /// A door to this store.
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
-        Self::with_certificate(context, settings, None)
+        Self::with(context, settings, Means::default())
     }
 
-    /// A door that speaks TLS, if there is a certificate; without one nobody can sign in.
+    /// A door that speaks TLS and checks what comes, as far as it has the means; without a certificate nobody can sign in.
     #[must_use]
-    pub fn with_certificate(
-        context: Context,
-        settings: Settings,
-        certificate: Option<Arc<Certificate>>,
-    ) -> Self {
+    pub fn with(context: Context, settings: Settings, means: Means) -> Self {
         let connections = Arc::new(Semaphore::new(settings.connections));
         let (parsing, peers) = (Semaphore::new(PARSING), Mutex::default());
         let rates = Rates::new(settings.connections_per_minute);
-        Self(Arc::new(Inner { context, settings, connections, certificate, parsing, rates, peers }))
+        Self(Arc::new(Inner { context, settings, connections, means, parsing, rates, peers }))
     }
 
     /// Takes connections until `shutdown`, and returns when the last session is over: each finishes the message it

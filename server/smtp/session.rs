@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::check::{Origin, is_outside};
 use super::command::{Command, Hello, Mail, Recipient, parse};
 use super::input::{Input, Line};
 use super::receive::Body;
@@ -206,7 +207,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             lines.push("ENHANCEDSTATUSCODES".into());
             lines.push("SMTPUTF8".into());
             lines.push("CHUNKING".into());
-            if self.door.certificate.is_some() && !self.input.is_private() {
+            if self.door.means.certificate.is_some() && !self.input.is_private() {
                 lines.push("STARTTLS".into());
             }
             if self.kind.submits() && self.input.is_private() && self.signed.is_none() {
@@ -217,7 +218,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     }
 
     async fn start_tls(&mut self) -> io::Result<Reply> {
-        if self.door.certificate.is_none() {
+        if self.door.means.certificate.is_none() {
             return Ok(not_offered());
         }
         if self.input.is_private() {
@@ -232,7 +233,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     }
 
     async fn secure(&mut self) -> io::Result<()> {
-        let Some(certificate) = &self.door.certificate else {
+        let Some(certificate) = &self.door.means.certificate else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let shaken = timeout(self.time_outs().handshake, self.input.secure(certificate.acceptor())).await;
@@ -437,7 +438,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                     let trace = self.received();
                     vec![self.door.submit(&signed.account, transaction, spool, octets, trace).await]
                 }
-                None => self.door.accept(self.kind, transaction, spool, octets).await,
+                None => {
+                    let origin = self.origin(&transaction.mail);
+                    self.door.accept(self.kind, transaction, spool, octets, origin).await
+                }
             },
         };
         if replies.iter().any(|reply| !reply.is_error()) {
@@ -451,6 +455,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             }
         }
         Ok(last)
+    }
+
+    /// From where a message comes whose sender has to be checked.
+    fn origin(&self, mail: &Mail) -> Option<Origin> {
+        let checked = self.kind == Kind::Relay && is_outside(self.remote);
+        checked.then(|| Origin {
+            remote: self.remote.to_canonical(),
+            name: self.hello.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            mail_from: mail.from.as_ref().map(ToString::to_string).unwrap_or_default(),
+        })
     }
 
     /// The trace fields that this hop adds (RFC 5321 §4.4). Recipients are not named: one may be a secret address.

@@ -19,6 +19,7 @@ use super::idempotency::{Answer, Key};
 use super::remote::{Location, Remote};
 pub use super::spool::Spool;
 use super::{Error, Result, Store};
+use crate::mail::authentication::Authentication;
 use crate::mail::id::hex;
 use crate::mail::message::{Content, parse};
 
@@ -140,6 +141,7 @@ pub struct Blob {
     /// Of its file, below the blob directory, or of its object.
     pub(super) place: Option<String>,
     pub(super) summary: Option<String>,
+    pub(super) authentication: Option<String>,
 }
 
 impl Blob {
@@ -162,9 +164,17 @@ impl Blob {
         self
     }
 
+    /// Keeps what was found out about a message that came from outside.
+    #[must_use]
+    pub fn authenticated(mut self, authentication: &Authentication) -> Self {
+        self.authentication = serde_json::to_string(authentication).ok();
+        self
+    }
+
     /// The row; the same bytes twice are one row.
     pub fn insert(&self, now: i64) -> Statement {
-        sql("insert into blob (digest, size, content, summary, place, created_at) values ($1, $2, $3, $4, $5, $6) \
+        sql("insert into blob (digest, size, content, summary, place, created_at, authentication) \
+             values ($1, $2, $3, $4, $5, $6, $7) \
              on conflict (digest) do update set summary = coalesce(blob.summary, excluded.summary) \
              where blob.summary is null and excluded.summary is not null")
         .bind(self.digest)
@@ -173,6 +183,7 @@ impl Blob {
         .bind(self.summary.clone())
         .bind(self.place.clone())
         .bind(now)
+        .bind(self.authentication.clone())
     }
 }
 
@@ -288,6 +299,25 @@ impl Store {
             }
         };
         parsed.map_err(|error| Error::Unusable(error.to_string()))
+    }
+
+    /// What was found out about an account's message when it came from outside, none where nothing was checked; and
+    /// whether it is filed as a reply that is not known to be its owner's.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn evidence(
+        &self,
+        account: Uuid,
+        email: Uuid,
+        digest: &Digest,
+    ) -> Result<(Option<Authentication>, bool)> {
+        let kept = sql("select authentication, exists (select 1 from unverified_reply \
+                        where account_id = $1 and email_id = $2 and confirmed_at is null) from blob where digest = $3");
+        let row: Option<(Option<String>, bool)> =
+            self.first(kept.bind(account).bind(email).bind(*digest)).await?;
+        let (kept, unverified) = row.unwrap_or_default();
+        Ok((kept.and_then(|kept| serde_json::from_str(&kept).ok()), unverified))
     }
 
     fn stored(&self, digest: &Digest, row: Row) -> Stored {

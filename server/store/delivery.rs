@@ -13,6 +13,7 @@ use super::email::NewEmail;
 use super::event::Event;
 use super::promise::{settle_delivery_promise, told};
 use super::settle::{hold, take_out};
+use super::unverified::Unverified;
 use super::{Error, Result, Store, Topic};
 
 /// Work that is done here, and work that waits for others; neither takes the other's turn.
@@ -150,6 +151,8 @@ pub struct Filed {
     pub asked: Option<Asked>,
     /// Notices that go out because of it.
     pub notices: Vec<NewDelivery>,
+    /// It came to a secret address, and is not known to be its owner's.
+    pub unverified: Option<Unverified>,
 }
 
 /// One who is asked, by the email that is filed.
@@ -184,6 +187,7 @@ impl Filed {
             .bind(asked.asker_id)
             .bind(asked.promise_id)
         }));
+        with.extend(self.unverified.iter().map(|unverified| unverified.insert(&self.email)));
         with.extend(NewDelivery::insert(&self.notices));
         (self.email.event(), with)
     }

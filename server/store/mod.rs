@@ -40,6 +40,7 @@ pub mod thread;
 mod together;
 pub mod token;
 pub mod tracking;
+pub mod unverified;
 mod upkeep;
 mod writer;
 

@@ -69,7 +69,14 @@ impl Spool {
         let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
         let Some((file, spooled)) = self.file.take() else {
             let inline = Some(std::mem::take(&mut self.head));
-            return Ok(Blob { digest, size: self.size, inline, place: None, summary: None });
+            return Ok(Blob {
+                authentication: None,
+                digest,
+                size: self.size,
+                inline,
+                place: None,
+                summary: None,
+            });
         };
         // A name that no other row has, or ever had: see `collect`.
         let own = format!("{}.{}", first_place(&digest), Uuid::new_v8(spool_name()).simple());
@@ -80,7 +87,14 @@ impl Spool {
         if settled.is_err() || self.blobs.remote.is_some() {
             let _ = fs::remove_file(&spooled);
         }
-        settled.map(|()| Blob { digest, size: self.size, inline: None, place: Some(own), summary: None })
+        settled.map(|()| Blob {
+            authentication: None,
+            digest,
+            size: self.size,
+            inline: None,
+            place: Some(own),
+            summary: None,
+        })
     }
 }
 

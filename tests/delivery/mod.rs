@@ -19,6 +19,7 @@ use restante::delivery::deposit::Rejected;
 use restante::delivery::relay::TimeOuts;
 use restante::delivery::{Settings, Worker};
 use restante::mail::address::Address;
+use restante::mail::authentication::Authentication;
 use restante::mail::message::Content;
 use restante::mail::retry::Schedule;
 use restante::store::account::Account;
@@ -28,7 +29,7 @@ use restante::store::tracking::DeliveryRow;
 use restante::submission::{Accepted, Context, Request, submit};
 
 use crate::support::Engine;
-use crate::support::app::{App, DOMAIN, Person, arrive};
+use crate::support::app::{App, DOMAIN, Person, arrive_as};
 use crate::support::mta::Mta;
 
 /// A store with its worker, on a clock moved by hand.
@@ -121,7 +122,18 @@ impl Post {
 
     /// A message from outside, as the SMTP door hands it over.
     async fn arrive(&self, mail_from: &str, to: &[&str], letter: &[u8]) -> Result<(), Rejected> {
-        arrive(&self.context, mail_from, to, letter).await
+        self.arrive_as(mail_from, to, letter, None).await
+    }
+
+    /// The same, with what was found out about it.
+    async fn arrive_as(
+        &self,
+        mail_from: &str,
+        to: &[&str],
+        letter: &[u8],
+        authentication: Option<Authentication>,
+    ) -> Result<(), Rejected> {
+        arrive_as(&self.context, mail_from, to, letter, authentication).await
     }
 
     /// Gives a person a verified outside address.

@@ -1,5 +1,6 @@
 //! Replies by mail to a notice's secret address.
 
+use restante::mail::authentication::Authentication;
 use restante::store::mailbox::Role;
 
 use super::Post;
@@ -75,6 +76,58 @@ both!(a_reply_by_mail_becomes_a_message_of_the_account, |engine| async move {
     assert_eq!(told.mta.received().len(), 1, "whoever replies is not told of it");
 });
 
+both!(whoever_was_told_confirms_a_reply_from_elsewhere, |engine| async move {
+    let told = told(engine).await;
+    let (post, ana, bo) = (&told.post, &told.ana, &told.bo);
+    let mail = told.reply("Bo at work <bo@work.test>", &[]);
+    told.arrive("bo@work.test", &mail).await;
+    assert!(post.inbox(ana).await.is_empty(), "nothing is said in Bo's name");
+    let copy = post.inbox(bo).await.remove(0);
+    assert_eq!(copy.from_address.as_deref(), Some("bo@work.test"));
+    let unverified =
+        async || post.app.store.evidence(bo.id, copy.id, &copy.digest().unwrap()).await.unwrap().1;
+    assert!(unverified().await);
+    // The one who was told is asked, not the one the mail says it is from; nobody can answer that mail.
+    let mails = told.mta.wait(3).await;
+    let asked = mails.iter().find(|mail| mail.body().contains("/confirm?token=")).unwrap();
+    assert_eq!(
+        (asked.rcpt_to.as_slice(), asked.header("Reply-To")),
+        (&["Bo@home.test".to_owned()][..], String::new())
+    );
+    let text = asked.body();
+    assert!(text.contains("bo@work.test") && text.contains("> Yes, at noon."), "{text}");
+    assert!(!text.contains(&told.notice.mail_from), "the secret address is not told again");
+    let token = text.split("/confirm?token=").nth(1).unwrap()[..64].to_owned();
+    let confirm = async |token: &str| restante::delivery::unverified::confirm(&post.context, token).await;
+    assert!(confirm("0").await.is_err());
+    confirm(&token).await.unwrap();
+    post.settle().await;
+    let inbox = post.inbox(ana).await;
+    assert_eq!(inbox.len(), 1);
+    let content = post.content(&inbox[0]).await;
+    assert_eq!(inbox[0].from_address.as_deref(), Some("bo@example.org"));
+    assert_eq!(content.reply_text.as_deref().map(str::trim), Some("Yes, at noon."));
+    let secret = told.notice.mail_from.split('@').next().unwrap().trim_start_matches("reply+").to_owned();
+    assert!(!content.text.unwrap().contains(&secret));
+    assert!(!unverified().await);
+    assert_eq!(post.mailbox(bo, Role::Archive).await.iter().filter(|email| email.id == copy.id).count(), 1);
+    // The link works once, and the mail once more says nothing twice.
+    assert!(confirm(&token).await.is_err());
+    told.arrive("bo@work.test", &mail).await;
+    assert_eq!(post.inbox(ana).await.len(), 1);
+});
+
+both!(nobody_is_flooded_with_questions_about_replies, |engine| async move {
+    let told = told(engine).await;
+    for n in 0..9 {
+        let mail = [told.reply("Eve <eve@out.test>", &[]), format!("{n}\r\n").into_bytes()].concat();
+        told.arrive("eve@out.test", &mail).await;
+    }
+    let questions = told.mta.received().iter().filter(|mail| mail.body().contains("/confirm?token=")).count();
+    assert_eq!(questions, 6, "as many as guesses are free, and the one that was too many");
+    assert_eq!(told.post.inbox(&told.bo).await.len(), 10, "what came is there all the same");
+});
+
 both!(an_attachment_of_a_reply_is_kept, |engine| async move {
     let told = told(engine).await;
     let secret = &told.notice.mail_from;
@@ -141,4 +194,36 @@ both!(a_reply_to_what_came_from_outside_goes_there, |engine| async move {
     );
     assert_eq!(out.header("In-Reply-To"), "<9@out.test>");
     assert!(!out.text().contains("home.test"), "the private address is not told");
+});
+
+both!(a_reply_that_its_domain_does_not_stand_for_is_not_the_persons, |engine| async move {
+    let told = told(engine).await;
+    let (post, ana, bo) = (&told.post, &told.ana, &told.bo);
+    let mail = told.reply("Bo at home <bo@home.test>", &[]);
+    let secret = told.notice.mail_from.clone();
+    let found = |result: &str, policy: &str| {
+        let mut found = Authentication::unknown("home.test");
+        found.dmarc.result = result.to_owned();
+        found.dmarc.policy = Some(policy.to_owned());
+        Some(found)
+    };
+    for (n, (result, policy, role)) in [
+        ("fail", "none", Role::Inbox),
+        ("fail", "reject", Role::Junk),
+        ("temperror", "reject", Role::Inbox),
+        ("permerror", "none", Role::Inbox),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mail = [mail.as_slice(), format!("{n}\r\n").as_bytes()].concat();
+        let before = post.mailbox(bo, role).await.len();
+        post.arrive_as("bo@home.test", &[&secret], &mail, found(result, policy)).await.unwrap();
+        assert_eq!(post.mailbox(bo, role).await.len(), before + 1, "{result} {policy}");
+    }
+    post.settle().await;
+    assert!(post.inbox(ana).await.is_empty() && post.mailbox(bo, Role::Sent).await.is_empty());
+    post.arrive_as("bo@home.test", &[&secret], &mail, found("pass", "reject")).await.unwrap();
+    post.settle().await;
+    assert_eq!(post.inbox(ana).await.len(), 1);
 });

@@ -157,11 +157,15 @@ both!(words_that_are_certain_answer_and_others_are_asked_about, |engine| async m
     let inbox = mail.by_ana().every("/v1/messages?mailbox=inbox").await;
     let from: Vec<&str> = inbox.iter().map(|m| text(&m["from"], "address")).collect();
     assert_eq!(from, ["cy@out.test", "cy@out.test", "eve@evil.test"]);
+    // Cy is asked whether the stranger's words are theirs, too.
     let mails = mail.mta.received_for("cy@out.test");
-    assert_eq!((mails.len(), mails[1].header("subject")), (2, "Your answer: Lunch?".into()), "once");
-    assert_eq!(mails[1].header("auto-submitted"), "auto-generated");
+    let (which, doubt): (Vec<_>, Vec<_>) =
+        mails.into_iter().skip(1).partition(|mail| mail.header("subject") == "Your answer: Lunch?");
+    assert_eq!((which.len(), doubt.len()), (1, 1), "once");
+    assert!(doubt[0].body().contains("> Right here"), "{}", doubt[0].body());
+    assert_eq!(which[0].header("auto-submitted"), "auto-generated");
     assert!(mail.mta.received_for("eve@evil.test").is_empty());
-    let done = mail.form(&link(&mails[1], Some("here")), "choice=here&act=answer").await;
+    let done = mail.form(&link(&which[0], Some("here")), "choice=here&act=answer").await;
     assert_eq!(done.status, 200, "{}", done.text());
 
     // From the phone, as the account.

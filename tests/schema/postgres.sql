@@ -57,6 +57,7 @@ blob.content bytea
 blob.summary text
 blob.created_at bigint not null
 blob.place text
+blob.authentication text
 correction.account_id uuid not null
 correction.promise_id uuid not null
 correction.id uuid not null
@@ -245,6 +246,13 @@ token.scopes text not null
 token.created_at bigint not null
 token.expires_at bigint
 token.revoked_at bigint
+unverified_reply.account_id uuid not null
+unverified_reply.email_id uuid not null
+unverified_reply.reply_to bytea not null
+unverified_reply.notified text not null
+unverified_reply.confirm_digest bytea
+unverified_reply.confirm_expires_at bigint
+unverified_reply.confirmed_at bigint
 upload.account_id uuid not null
 upload.id uuid not null
 upload.digest bytea not null
@@ -298,6 +306,8 @@ throttle PRIMARY KEY (subject)
 token FOREIGN KEY (account_id) REFERENCES account(id)
 token PRIMARY KEY (account_id, id)
 token UNIQUE (digest)
+unverified_reply PRIMARY KEY (account_id, email_id)
+unverified_reply UNIQUE (confirm_digest)
 upload PRIMARY KEY (account_id, id)
 writer PRIMARY KEY (id)
 
@@ -369,6 +379,8 @@ CREATE UNIQUE INDEX submission_pkey ON public.submission USING btree (account_id
 CREATE UNIQUE INDEX throttle_pkey ON public.throttle USING btree (subject)
 CREATE UNIQUE INDEX token_digest_key ON public.token USING btree (digest)
 CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)
+CREATE UNIQUE INDEX unverified_reply_confirm_digest_key ON public.unverified_reply USING btree (confirm_digest)
+CREATE UNIQUE INDEX unverified_reply_pkey ON public.unverified_reply USING btree (account_id, email_id)
 CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)
 CREATE UNIQUE INDEX writer_pkey ON public.writer USING btree (id)
 

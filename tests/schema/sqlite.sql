@@ -79,7 +79,7 @@ CREATE TABLE blob (
   content bytea,                      -- null: the bytes are a file of the blob directory
   summary text,                       -- of a message in a file: what was parsed, as JSON
   created_at bigint not null
-, place text);
+, place text, authentication text);
 CREATE TABLE correction (
   account_id uuid not null,           -- who asked
   promise_id uuid not null,
@@ -336,6 +336,16 @@ CREATE TABLE token (
   expires_at bigint,
   revoked_at bigint,
   primary key (account_id, id)
+);
+CREATE TABLE unverified_reply (
+  account_id uuid not null,
+  email_id uuid not null,             -- the mail as it was filed
+  reply_to bytea not null,            -- the secret address, as in reply_address
+  notified text not null,             -- the outside address that was given it
+  confirm_digest bytea unique,        -- of the token in the mail that asks
+  confirm_expires_at bigint,
+  confirmed_at bigint,
+  primary key (account_id, email_id)
 );
 CREATE TABLE upload (
   account_id uuid not null,

@@ -1,6 +1,7 @@
 //! The SMTP door over TCP: what it takes, and what it withstands.
 
 mod attacks;
+mod authentication;
 mod lmtp;
 mod submission;
 

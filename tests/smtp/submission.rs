@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use restante::smtp::{Certificate, Door, Kind, Listener, Settings};
+use restante::smtp::{Certificate, Door, Kind, Listener, Means, Settings};
 use restante::store::mailbox::{Role, role_id};
 use restante::submission::Context;
 use tokio::net::TcpListener;
@@ -28,7 +28,7 @@ impl Counter {
         let (office, pki) = (Office::open(engine).await, Pki::new());
         let certificate = Some(Arc::new(Certificate::read(pki.files()).unwrap()));
         let context = Context { relays: true, ..office.app.context.clone() };
-        let door = Door::with_certificate(context, Settings::default(), certificate);
+        let door = Door::with(context, Settings::default(), Means { certificate, checks: None });
         let mut at = Vec::new();
         for kind in [Kind::Submission, Kind::Submissions] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

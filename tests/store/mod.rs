@@ -157,7 +157,7 @@ impl Sent {
             received_at: app.now(),
             ..self.acceptance.email.clone()
         };
-        Filed { email, blob: None, asked, notices: vec![] }
+        Filed { email, blob: None, asked, notices: vec![], unverified: None }
     }
 
     /// How the delivery to whom it is leased for ends well.

@@ -10,6 +10,7 @@ use restante::delivery::deposit::{Incoming, Rejected, deposit};
 use restante::delivery::relay::TimeOuts;
 use restante::delivery::{Settings, Worker};
 use restante::mail::address::Address;
+use restante::mail::authentication::Authentication;
 use restante::mail::clock::{self, Clock};
 use restante::mail::id::{self, Ids};
 use restante::mail::message::parse;
@@ -44,6 +45,17 @@ pub(crate) async fn arrive(
     to: &[&str],
     letter: &[u8],
 ) -> Result<(), Rejected> {
+    arrive_as(context, mail_from, to, letter, None).await
+}
+
+/// The same, with what was found out about it.
+pub(crate) async fn arrive_as(
+    context: &Context,
+    mail_from: &str,
+    to: &[&str],
+    letter: &[u8],
+    authentication: Option<Authentication>,
+) -> Result<(), Rejected> {
     let store = &context.store;
     let mut rcpt_to = Vec::new();
     for to in to {
@@ -62,6 +74,7 @@ pub(crate) async fn arrive(
         rcpt_to,
         content: parse(&whole).unwrap(),
         blob: spool.finish().unwrap(),
+        authentication,
         source: id::digest(&[mail_from.as_bytes(), letter]),
     };
     deposit(context, incoming).await

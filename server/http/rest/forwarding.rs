@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::time::Time;
 use super::{Answered, created, kept, not_yet};
-use crate::delivery::forward;
+use crate::delivery::deposit::Rejected;
+use crate::delivery::{forward, unverified};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
 use crate::http::idempotency::Once;
@@ -228,15 +229,20 @@ pub struct Link {
 /// What a link confirms.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Confirms {
-    /// `forwarding`.
+    /// `forwarding`: the address is told of what arrives; `reply`: what came to a secret address given to it is its owner's.
     kind: &'static str,
     address: String,
 }
 
 async fn confirms(state: &AppState, link: &Link) -> Result<Confirms, Problem> {
-    let row = state.store.confirmable(forward::confirm_digest(&link.token), state.clock.now_ms()).await?;
-    let row = row.ok_or_else(|| Problem::new(&problem::NOT_FOUND, "This link was used, or is too old."))?;
-    Ok(Confirms { kind: "forwarding", address: row.address })
+    let (digest, now) = (forward::confirm_digest(&link.token), state.clock.now_ms());
+    if let Some(row) = state.store.confirmable(digest, now).await? {
+        return Ok(Confirms { kind: "forwarding", address: row.address });
+    }
+    let reply = state.store.to_confirm(digest, now).await?;
+    let reply =
+        reply.ok_or_else(|| Problem::new(&problem::NOT_FOUND, "This link was used, or is too old."))?;
+    Ok(Confirms { kind: "reply", address: reply.stands_for.notified })
 }
 
 /// Tells what a verification link is for. Looking confirms nothing.
@@ -245,10 +251,17 @@ pub async fn confirmable(State(state): State<AppState>, Params(link): Params<Lin
     Ok(axum::Json(confirms(&state, &link).await?).into_response())
 }
 
-/// Confirms an outside address: from now on it is told of what arrives.
+/// Confirms an outside address: from now on it is told of what arrives. Or a reply: from now on it is its owner's.
 #[utoipa::path(post, path = "/v1/confirm", tag = "Forwarding", request_body = Link, responses((status = 200, body = Confirms), (status = 404)))]
 pub async fn confirm(State(state): State<AppState>, Json(link): Json<Link>) -> Answered {
     let confirmed = confirms(&state, &link).await?;
-    state.store.confirm(forward::confirm_digest(&link.token), state.clock.now_ms()).await?;
+    if confirmed.kind == "reply" {
+        unverified::confirm(&state.submission, &link.token).await.map_err(|error| match error {
+            Rejected::Store(error) => Problem::from(error),
+            Rejected::Refused(refusal) => refusal.into(),
+        })?;
+    } else {
+        state.store.confirm(forward::confirm_digest(&link.token), state.clock.now_ms()).await?;
+    }
     Ok(axum::Json(confirmed).into_response())
 }

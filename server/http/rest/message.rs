@@ -10,6 +10,7 @@ use super::summary::{Address, Around, Base};
 use super::time::Time;
 use crate::http::AppState;
 use crate::http::problem::Problem;
+use crate::mail::authentication::Authentication;
 use crate::mail::html;
 use crate::mail::id::{digest, hex};
 use crate::mail::message::{Content, Mailbox};
@@ -44,8 +45,11 @@ pub struct Message {
     /// How sure that is, 0 to 1.
     reply_confidence: Option<f32>,
     attachments: Vec<Attachment>,
-    /// SPF, DKIM and DMARC, once this version checks them.
-    authentication: Option<Value>,
+    /// What SPF, DKIM and DMARC said when it came by SMTP from outside; null where that was not checked.
+    #[schema(value_type = Option<Object>)]
+    authentication: Option<Authentication>,
+    /// It came to a secret reply address, but it is not known to be the reply of whoever was given it. They were asked.
+    unverified: bool,
     /// The sender's own.
     metadata: Option<Value>,
     /// The question it carries.
@@ -151,6 +155,7 @@ pub(super) async fn full(state: &AppState, row: EmailRow) -> Result<(Message, St
     let around = Around::read(state, rows[0].account_id, &rows).await?;
     let [row] = rows;
     let content = state.store.content(&row.digest()?).await?;
+    let (authentication, unverified) = state.store.evidence(row.account_id, row.id, &row.digest()?).await?;
     let ask = match around.promise(&row) {
         Some(promise) => Some(ask_full(state, &row, promise, around.asked(&row)).await?),
         None => None,
@@ -173,7 +178,8 @@ pub(super) async fn full(state: &AppState, row: EmailRow) -> Result<(Message, St
         html: content.html,
         reply_text: content.reply_text,
         reply_confidence: content.reply_confidence,
-        authentication: None,
+        authentication,
+        unverified,
         metadata: row.metadata.as_deref().and_then(|json| serde_json::from_str(json).ok()),
         ask,
     };

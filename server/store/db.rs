@@ -19,6 +19,7 @@ use sqlx::{Arguments, AssertSqlSafe, Either, Executor, FromRow};
 use uuid::Uuid;
 
 use super::bell::Topic;
+use super::pipeline::Prepared;
 use super::{Error, Result};
 
 /// A row type both drivers can decode; `#[derive(FromRow)]` gives it.
@@ -143,6 +144,15 @@ impl Statement {
 pub(crate) type Spoken = (String, Vec<Value>);
 
 impl Statement {
+    /// The text as PostgreSQL reads it.
+    pub(crate) fn as_postgres(&self) -> &str {
+        &self.postgres
+    }
+
+    pub(crate) fn args(&self) -> &[Value] {
+        &self.args
+    }
+
     /// The text as SQLite reads it.
     pub(crate) fn text(&self) -> &str {
         &self.sqlite
@@ -204,6 +214,8 @@ pub struct Tx {
     /// Who is told once the unit is durable.
     pub(crate) rings: Vec<Topic>,
     tally: Arc<Tally>,
+    /// What the connection knows by name.
+    prepared: Prepared,
 }
 
 pub(crate) enum Engine {
@@ -285,7 +297,8 @@ impl Tally {
 
 impl Tx {
     pub(crate) fn new(engine: Engine, tally: Arc<Tally>) -> Self {
-        Self { engine, broken: false, touched: false, full: false, trouble: None, rings: Vec::new(), tally }
+        let (rings, prepared) = (Vec::new(), Prepared::default());
+        Self { engine, broken: false, touched: false, full: false, trouble: None, rings, tally, prepared }
     }
 
     /// Makes ready for the next unit.
@@ -317,8 +330,8 @@ impl Tx {
         }
     }
 
-    /// Runs statements in order and stops at the first that fails. On SQLite they are one text and
-    /// one call, because the call is what costs; on PostgreSQL one call each.
+    /// Runs statements in order; nothing is kept once one of them has failed. They go down in one call, because the
+    /// call is what costs.
     pub async fn batch(&mut self, batch: impl IntoIterator<Item = Statement>) -> Result<Vec<Done>> {
         if std::mem::replace(&mut self.broken, true) {
             return Err(Error::Broken);
@@ -355,25 +368,21 @@ impl Tx {
                 done
             }
             Engine::Postgres(conn) => {
-                let mut done = Vec::new();
-                for statement in batch {
-                    self.touched = true;
-                    self.tally.calls.fetch_add(1, Ordering::Relaxed);
-                    self.tally.statements.fetch_add(1, Ordering::Relaxed);
-                    let expected = statement.expect;
-                    let (text, args) = statement.postgres();
-                    let these = match timed(postgres(conn, text, args)).await {
-                        Err(Error::Database(error)) => {
-                            self.trouble = Trouble::of(&error);
-                            return Err(error.into());
-                        }
-                        these => these?,
-                    };
-                    if let Some(first) = these.first() {
-                        first.check(expected)?;
-                    }
-                    done.extend(these);
+                let batch: Vec<Statement> = batch.into_iter().collect();
+                if batch.is_empty() {
+                    self.broken = false;
+                    return Ok(Vec::new());
                 }
+                self.touched = true;
+                self.tally.statements.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                let calls = &self.tally.calls;
+                let done = match on_postgres(conn, &mut self.prepared, batch, calls).await {
+                    Err(Error::Database(error)) => {
+                        self.trouble = Trouble::of(&error);
+                        return Err(error.into());
+                    }
+                    done => done?,
+                };
                 done
             }
         };
@@ -404,6 +413,61 @@ impl Tx {
     async fn done(&mut self, statement: Statement) -> Result<Done> {
         self.batch([statement]).await?.pop().ok_or(Error::NotFound)
     }
+}
+
+/// Runs a batch in one call, or where that cannot be, in one call each.
+async fn on_postgres(
+    conn: &mut PgConnection,
+    prepared: &mut Prepared,
+    batch: Vec<Statement>,
+    calls: &AtomicU64,
+) -> Result<Vec<Done>> {
+    if batch.len() > 1
+        && let Some((prepare, execute)) = prepared.call(&batch)
+    {
+        if !prepare.is_empty() {
+            // What was prepared stays, whatever becomes of the transaction; only an error leaves that open.
+            calls.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = timed(written_out(conn, prepare)).await {
+                prepared.forget();
+                return Err(error);
+            }
+        }
+        calls.fetch_add(1, Ordering::Relaxed);
+        let done = timed(written_out(conn, execute)).await?;
+        for (done, statement) in done.iter().zip(&batch) {
+            done.check(statement.expect)?;
+        }
+        return Ok(done);
+    }
+    let mut done = Vec::with_capacity(batch.len());
+    for statement in batch {
+        calls.fetch_add(1, Ordering::Relaxed);
+        let expected = statement.expect;
+        let (text, args) = statement.postgres();
+        let these = timed(postgres(conn, text, args)).await?;
+        if let Some(first) = these.first() {
+            first.check(expected)?;
+        }
+        done.extend(these);
+    }
+    Ok(done)
+}
+
+/// Statements with their values in them; each one's rows come before its count.
+async fn written_out(conn: &mut PgConnection, text: String) -> Result<Vec<Done>> {
+    let mut stream = conn.fetch_many(sqlx::raw_sql(AssertSqlSafe(text)));
+    let (mut done, mut rows) = (Vec::new(), Vec::new());
+    while let Some(step) = stream.try_next().await? {
+        match step {
+            Either::Right(row) => rows.push(row),
+            Either::Left(end) => {
+                let rows = Rows::Postgres(std::mem::take(&mut rows));
+                done.push(Done { affected: end.rows_affected(), rows });
+            }
+        }
+    }
+    Ok(done)
 }
 
 /// Copies `text` to `out` with `offset` added to every `$n`.

@@ -298,12 +298,9 @@ impl Store {
         attempt: Option<Attempt>,
         now: i64,
     ) -> Result<()> {
-        self.write_for([leased.account_id], async move |tx| {
-            let mut batch = vec![leased.settled(outcome.as_str(), outcome.reason(), now)];
-            batch.extend(attempt.iter().map(|attempt| leased.tried(attempt, None, now)));
-            tx.batch(batch).await.map(drop)
-        })
-        .await
+        let mut statements = vec![leased.settled(outcome.as_str(), outcome.reason(), now)];
+        statements.extend(attempt.iter().map(|attempt| leased.tried(attempt, None, now)));
+        self.put([leased.account_id], statements, vec![]).await
     }
 
     /// Keeps what was tried and has the delivery looked at again at `due_at`.
@@ -327,11 +324,7 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost.
     pub async fn give_back(&self, leased: Leased, now: i64) -> Result<()> {
-        let account = leased.account_id;
-        self.write_for([account], async move |tx| {
-            tx.batch([leased.due(now, leased.attempts - 1)]).await.map(drop)
-        })
-        .await
+        self.put([leased.account_id], vec![leased.due(now, leased.attempts - 1)], vec![]).await
     }
 
     /// Keeps what a notice was rendered to, so that every retry sends the same bytes; what else is written with it

@@ -24,6 +24,7 @@ pub mod link;
 pub mod mailbox;
 pub mod nodes;
 pub mod pause;
+mod pipeline;
 pub mod promise;
 pub mod prune;
 mod readers;

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::put::together;
 use super::{Fate, Job, answer};
 use crate::store::bell::Bell;
 use crate::store::db::{Engine, Tally, Trouble, Tx, timed};
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const GAPS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 const CONNECT: Duration = Duration::from_secs(10);
 /// The server ends a transaction whose node says nothing for so long (frozen, or cut off), because of its locks.
-const FROZEN: &str = "set idle_in_transaction_session_timeout = '10s'";
+const FROZEN: &str = "set idle_in_transaction_session_timeout = '10s'; set standard_conforming_strings = on";
 /// Rows of writers that ended without taking theirs away, in milliseconds.
 const STALE: i64 = 30 * 24 * 60 * 60 * 1000;
 
@@ -152,12 +153,23 @@ impl Lane {
         };
         self.seq += 1;
         execute(tx, begin(mark.id, self.seq, group)).await?;
-        let alone = group.len() == 1;
-        for job in group {
+        let (alone, mut at) = (group.len() == 1, 0);
+        while at < group.len() {
+            let (units, statements) = if careful { (0, Vec::new()) } else { together(&group[at..]) };
             if careful {
                 execute(tx, "savepoint unit".into()).await?;
             }
-            let keep = job.run(tx).await;
+            let keep = if units > 1 {
+                let keep = tx.joined(units, statements).await;
+                if keep {
+                    group[at..at + units].iter_mut().for_each(|job| job.ran());
+                }
+                at += units;
+                keep
+            } else {
+                at += 1;
+                group[at - 1].run(tx).await
+            };
             match tx.trouble.take() {
                 Some(Trouble::Lost) => return Err(Halt::Lost(sqlx::Error::WorkerCrashed)),
                 Some(Trouble::Collision) => {

@@ -82,6 +82,19 @@ impl Job for Put {
     }
 }
 
+/// How many of these units, from the first on, are nothing but statements, as far as one call goes, and those statements.
+pub(super) fn together(group: &[Box<dyn Job>]) -> (usize, Vec<Statement>) {
+    let (mut units, mut statements) = (0, Vec::new());
+    for put in group.iter().map_while(|job| job.statements()) {
+        if units > 0 && statements.len() + put.statements.len() > STATEMENTS {
+            break;
+        }
+        units += 1;
+        statements.extend(put.statements.iter().cloned());
+    }
+    (units, statements)
+}
+
 /// The kinds that come often.
 #[derive(Default)]
 pub(super) struct Kinds(Vec<(u64, u32)>);

@@ -7,6 +7,7 @@ pub mod config;
 pub mod delivery;
 pub mod http;
 pub mod mail;
+pub mod net;
 pub mod promise;
 pub mod smtp;
 pub mod store;

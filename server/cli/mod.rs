@@ -3,7 +3,10 @@
 mod account;
 mod backup;
 mod demo;
+mod domain;
+mod explain;
 mod migrate;
+mod queue;
 mod serve;
 mod token;
 
@@ -55,6 +58,19 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Domains of ours, the keys their mail is signed with, and their DNS records.
+    #[command(subcommand)]
+    Domain(domain::Command),
+    /// What waits to be delivered, why, and what is done about it.
+    Queue {
+        #[command(subcommand)]
+        command: Option<queue::Command>,
+    },
+    /// Tells one message's whole way in plain sentences.
+    Explain {
+        /// The message's id here, or a delivery's.
+        id: uuid::Uuid,
+    },
     /// Prints every setting with its default.
     Settings,
 }
@@ -90,6 +106,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Backup { to } => backup::backup(config, &to).await,
             Command::Restore { from, check } => backup::restore(&config, &from, check).await,
             Command::Demo => demo::run(config).await,
+            Command::Domain(command) => domain::run(config, command).await,
+            Command::Queue { command } => queue::run(config, command).await,
+            Command::Explain { id } => explain::run(config, id).await,
             Command::Settings => Ok(()),
         }
     })

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::forward::notices;
 use super::notice::may_be_told;
 use super::reply;
+use super::returned::returned;
 use crate::mail::address::Address;
 use crate::mail::id::hex;
 use crate::mail::message::Content;
@@ -79,6 +80,10 @@ pub async fn deposit(context: &Context, incoming: Incoming) -> Result<(), Reject
             }
             Resolved::Reply(stands_for) => match answered(context, &incoming, address, stands_for).await? {
                 Some(copy) => copy,
+                None => continue,
+            },
+            Resolved::Returned(path) => match returned(context, &incoming, *path).await? {
+                Some((account, role, thread)) => Copy { account, role, seen: role == Role::Archive, thread },
                 None => continue,
             },
             // The door has refused these at RCPT.

@@ -87,6 +87,15 @@ pub static ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/admin/accounts", Needs(Admin)),
     ("POST", "/v1/admin/accounts", Needs(Admin)),
     ("GET", "/v1/admin/queue", Needs(Admin)),
+    ("POST", "/v1/admin/queue", Needs(Admin)),
+    ("GET", "/v1/admin/queue/{id}", Needs(Admin)),
+    ("GET", "/v1/admin/destinations", Needs(Admin)),
+    ("POST", "/v1/admin/clock", Needs(Admin)),
+    ("GET", "/v1/admin/suppressions", Needs(Admin)),
+    ("POST", "/v1/admin/suppressions", Needs(Admin)),
+    ("GET", "/v1/admin/suppressions/{id}", Needs(Admin)),
+    ("PATCH", "/v1/admin/suppressions/{id}", Needs(Admin)),
+    ("DELETE", "/v1/admin/suppressions/{id}", Needs(Admin)),
 ];
 
 /// What the table says of a route; nothing of one it does not know.

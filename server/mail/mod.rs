@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod dkim;
 pub mod dsn;
 pub mod duration;
 pub mod envelope;
@@ -13,6 +14,7 @@ pub mod message;
 pub mod query;
 pub mod reply;
 pub mod retry;
+pub mod return_path;
 pub mod status;
 pub mod thread;
 pub mod words;

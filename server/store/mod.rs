@@ -11,6 +11,8 @@ pub mod claim;
 pub mod collect;
 pub mod db;
 pub mod delivery;
+pub mod destination;
+pub mod dkim;
 pub mod email;
 pub mod event;
 pub mod fanout;
@@ -18,11 +20,14 @@ mod filter;
 pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;
+pub mod operate;
 pub mod promise;
 pub mod prune;
+pub mod returns;
 pub mod schema;
 pub mod search;
 pub mod submission;
+pub mod suppression;
 pub mod thread;
 pub mod token;
 pub mod tracking;
@@ -119,6 +124,8 @@ struct Inner {
     blobs: blob::Blobs,
     /// Of the SQLite database.
     file: Option<PathBuf>,
+    /// What return addresses are proved by, once it was read.
+    return_key: tokio::sync::OnceCell<[u8; 32]>,
 }
 
 enum Engine {
@@ -164,7 +171,9 @@ impl Store {
             database = Some(file);
             opened
         };
-        Ok(Self(Arc::new(Inner { engine, writer, tally, bell, blobs, file: database }), Arc::new([])))
+        let return_key = tokio::sync::OnceCell::new();
+        let inner = Inner { engine, writer, tally, bell, blobs, file: database, return_key };
+        Ok(Self(Arc::new(inner), Arc::new([])))
     }
 
     /// Runs `unit`, all or nothing; its result comes once it is durable. The unit does nothing but SQL, and may

@@ -20,6 +20,8 @@ const SHARED: &[Text] = migrations![
     "0003_queue.sql" = 3 "queue",
     "0004_forwarding.sql" = 4 "forwarding",
     "0006_upkeep.sql" = 6 "upkeep",
+    "0011_destinations.sql" = 11 "destinations",
+    "0012_returns.sql" = 12 "returns",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

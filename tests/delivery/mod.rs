@@ -2,12 +2,17 @@
 
 mod crash;
 mod deposit;
+mod flood;
+mod isolation;
 mod lease;
 mod local;
 mod notice;
+mod outcomes;
 mod relay;
 mod reply;
 mod retry;
+mod returned;
+mod routes;
 mod run;
 mod timer;
 

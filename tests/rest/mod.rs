@@ -5,6 +5,7 @@ mod bad_input;
 mod events;
 mod idempotency;
 mod promises;
+mod queue;
 mod reading;
 mod sending;
 mod session;

@@ -7,6 +7,7 @@ pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dir;
+pub(crate) mod dns;
 pub(crate) mod mail;
 pub(crate) mod mta;
 pub(crate) mod process;

@@ -1,0 +1,4 @@
+//! The outside, as names and addresses: what is looked up, and what is never connected to.
+
+pub mod address;
+pub mod resolve;

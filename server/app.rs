@@ -23,6 +23,7 @@ use crate::mail::id::Ids;
 use crate::mail::retry::Schedule;
 use crate::smtp;
 use crate::store::account::{Kind, NewAccount};
+use crate::store::remote::Location;
 use crate::store::{self, Store};
 use crate::submission;
 
@@ -35,6 +36,7 @@ pub struct App {
     config: Config,
     clock: Clock,
     ids: Ids,
+    blobs: Option<Location>,
     doors: bool,
     worker: bool,
 }
@@ -62,13 +64,19 @@ impl App {
     pub fn new(config: Config) -> Self {
         // A sandbox's time can be moved, so that a retry of days is seen at once.
         let clock = if config.is_sandbox() { Clock::sandbox() } else { Clock::system() };
-        Self { config, clock, ids: Ids::system(), doors: true, worker: true }
+        Self { config, clock, ids: Ids::system(), blobs: None, doors: true, worker: true }
     }
 
     /// Takes time and chance from these.
     #[must_use]
     pub fn with(self, clock: Clock, ids: Ids) -> Self {
         Self { clock, ids, ..self }
+    }
+
+    /// Keeps the larger blobs there, whatever `blobs.url` says.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Location) -> Self {
+        Self { blobs: Some(blobs), ..self }
     }
 
     /// Opens no doors.
@@ -89,8 +97,12 @@ impl App {
     /// The store's.
     pub async fn context(&self) -> anyhow::Result<submission::Context> {
         let config = &self.config;
-        let settings =
-            store::Settings { url: config.database.url.clone(), data_dir: config.data_dir.clone() };
+        let blobs = match &self.blobs {
+            Some(location) => Some(location.clone()),
+            None => config.object_store()?,
+        };
+        let url = config.database.url.clone();
+        let settings = store::Settings { url, data_dir: config.data_dir.clone(), blobs };
         let store = Store::open(&settings).await.context("the store cannot be opened")?;
         store.keep_return_key(self.ids.secret(), self.clock.now_ms()).await?;
         let domain = config.mail.domain.clone();
@@ -162,6 +174,30 @@ impl App {
         })
     }
 
+    /// Listens where mail is submitted and handed over.
+    async fn further(&self) -> anyhow::Result<Vec<(smtp::Kind, smtp::Listener)>> {
+        let config = &self.config.smtp;
+        let doors = [
+            (smtp::Kind::Submission, config.submission_listen.map(smtp::At::Tcp), "smtp.submission_listen"),
+            (
+                smtp::Kind::Submissions,
+                config.submissions_listen.map(smtp::At::Tcp),
+                "smtp.submissions_listen",
+            ),
+            (smtp::Kind::Lmtp, config.lmtp_listen.clone(), "smtp.lmtp_listen"),
+        ];
+        let mut listeners = Vec::new();
+        for (kind, at, setting) in doors {
+            if let Some(at) = at {
+                let listener = smtp::Listener::bind(&at).await;
+                let listener = listener
+                    .with_context(|| format!("{at} cannot be listened on; {setting} names another place"))?;
+                listeners.push((kind, listener));
+            }
+        }
+        Ok(listeners)
+    }
+
     /// Starts it; when this returns, its doors are open.
     ///
     /// # Errors
@@ -170,17 +206,24 @@ impl App {
         let config = &self.config;
         let lock = lock(config)?;
         let context = self.context().await?;
+        context.store.check_blobs().await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (mut http, mut smtp) = (None, None);
+        let (mut http, mut smtp, mut further) = (None, None, Vec::new());
         if self.doors {
             http = Some(listen(config.http.listen, "http.listen").await?);
             smtp = Some(listen(config.smtp.listen, "smtp.listen").await?);
+            further = self.further().await?;
         }
         let at = http.as_ref().map_or(Ok(config.http.listen), TcpListener::local_addr)?;
         let public_url = match &config.http.public_url {
             Some(url) => url.clone(),
             None => format!("http://{at}").parse().context("http.listen makes no address")?,
         };
+        if context.store.paused().await?.is_some() {
+            tracing::warn!(
+                "sending is paused: what would leave this system waits until `restante queue resume`"
+            );
+        }
         let worker = Worker::new(context.clone(), self.delivery(&public_url)?);
         if self.worker {
             tasks.spawn(worker.clone().run(shutdown.clone()));
@@ -195,7 +238,15 @@ impl App {
         }
         if let Some(listener) = smtp {
             let settings = smtp::Settings { listen: config.smtp.listen, ..smtp::Settings::default() };
-            tasks.spawn(smtp::Door::new(context.clone(), settings).serve(listener, shutdown.clone()));
+            let certificate = match &config.smtp.tls {
+                Some(tls) => Some(Arc::new(smtp::Certificate::read(tls.clone()).context("smtp.tls")?)),
+                None => None,
+            };
+            let door = smtp::Door::with_certificate(context.clone(), settings, certificate);
+            tasks.spawn(door.clone().serve(listener, shutdown.clone()));
+            for (kind, listener) in further {
+                tasks.spawn(door.clone().serve_as(kind, listener, shutdown.clone()));
+            }
         }
         tasks.close();
         Ok(Running {

@@ -10,6 +10,8 @@ use crate::delivery::next_hop::Way;
 use crate::delivery::relay::TimeOuts;
 use crate::http;
 use crate::mail::duration;
+use crate::smtp::{At, Tls};
+use crate::store::remote::Location;
 use anyhow::Context as _;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -29,6 +31,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database.
     pub database: Database,
+    /// The larger messages and attachments.
+    pub blobs: Blobs,
     /// The HTTP door.
     pub http: http::Settings,
     /// The SMTP door.
@@ -51,12 +55,28 @@ pub struct Database {
     pub url: Option<String>,
 }
 
+/// The larger messages and attachments.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Blobs {
+    /// `s3://BUCKET/PREFIX`; none is a directory in `data_dir`.
+    pub url: Option<String>,
+}
+
 /// The SMTP door.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Smtp {
-    /// Where it listens.
+    /// Where other mail servers come in.
     pub listen: SocketAddr,
+    /// Where mail programs submit after STARTTLS.
+    pub submission_listen: Option<SocketAddr>,
+    /// Where mail programs submit by TLS from the beginning.
+    pub submissions_listen: Option<SocketAddr>,
+    /// Where a mail server beside this one hands over mail by LMTP.
+    pub lmtp_listen: Option<At>,
+    /// The certificate of all of them.
+    pub tls: Option<Tls>,
 }
 
 /// The mail this system is responsible for.
@@ -139,6 +159,7 @@ impl Default for Config {
         Self {
             data_dir: "data".into(),
             database: Database::default(),
+            blobs: Blobs::default(),
             http: http::Settings::default(),
             smtp: Smtp::default(),
             mail: Mail::default(),
@@ -151,7 +172,13 @@ impl Default for Config {
 
 impl Default for Smtp {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 2525)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 2525)),
+            submission_listen: None,
+            submissions_listen: None,
+            lmtp_listen: None,
+            tls: None,
+        }
     }
 }
 
@@ -255,6 +282,16 @@ impl Config {
         self.relay.domains.iter().map(read).collect()
     }
 
+    /// The object store that `blobs.url` names, if it is set; how it is reached says the environment (`AWS_…`).
+    ///
+    /// # Errors
+    /// It is no such address.
+    pub fn object_store(&self) -> anyhow::Result<Option<Location>> {
+        let environment =
+            || std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Ok(self.blobs.url.as_deref().map(|url| Location::new(url, environment())).transpose()?)
+    }
+
     fn checked(self) -> anyhow::Result<Self> {
         let Delivery { first_retry, max_retry, give_up_after, .. } = self.delivery;
         anyhow::ensure!(!first_retry.is_zero(), "delivery.first_retry must be longer than nothing");
@@ -266,6 +303,11 @@ impl Config {
             max_retry <= give_up_after,
             "delivery.give_up_after must not be shorter than delivery.max_retry"
         );
+        let submission = self.smtp.submission_listen.or(self.smtp.submissions_listen);
+        anyhow::ensure!(
+            submission.is_none() || self.smtp.tls.is_some(),
+            "smtp.submission_listen and smtp.submissions_listen need smtp.tls: tokens are taken over TLS only"
+        );
         self.next_hop()?;
         self.domains()?;
         let Relay { connections, connect_within, reply_within, content_within, .. } = &self.relay;
@@ -275,6 +317,7 @@ impl Config {
         {
             anyhow::ensure!(!span.is_zero(), "relay.{name}_within must be longer than nothing");
         }
+        self.object_store()?;
         if let Some(url) = &self.http.public_url {
             anyhow::ensure!(
                 matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none(),
@@ -325,7 +368,8 @@ mod tests {
             })
             .fold(String::new(), |all, line| all + line + "\n");
         let all = Figment::from(Toml::string(&all)).extract::<Config>().unwrap();
-        assert!(all.database.url.is_some() && all.http.public_url.is_some() && all.relay.url.is_some());
+        assert!(all.database.url.is_some() && all.blobs.url.is_some());
+        assert!(all.http.public_url.is_some() && all.relay.url.is_some());
         let serde_json::Value::Object(groups) = serde_json::to_value(Config::default()).unwrap() else {
             panic!("settings are a table")
         };
@@ -350,8 +394,11 @@ mod tests {
             ("[relay]\nconnections = 0", "relay.connections"),
             ("[relay.domains]\n\"x.test\" = \"http://x\"", "x.test"),
             ("[relay.domains]\n\"x y\" = \"smtp://x\"", "no domain"),
+            ("[blobs]\nurl = \"/var/blobs\"", "blobs.url"),
             ("[http]\npublic_url = \"https://x/y\"", "http.public_url"),
             ("[http]\ntrusted_proxies = [\"10.0.0.0/99\"]", "trusted_proxies"),
+            ("[smtp]\nsubmission_listen = \"127.0.0.1:587\"", "smtp.tls"),
+            ("[smtp]\nlmtp_listen = \"unix:lmtp\"", "unix:/path"),
             ("[log]\nformat = \"xml\"", "format"),
         ] {
             let error = read(text).unwrap_err();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::mail::clock::Clock;
 use crate::store::backup::{self, Manifest};
 
 use super::say;
@@ -27,11 +28,26 @@ pub(super) async fn restore(config: &Config, from: &Path, check: bool) -> anyhow
         config.database.url.is_none(),
         "a backup is restored into data_dir, but database.url names another database; leave it out"
     );
-    told("Restored", &backup::restore(from, &config.data_dir).await?, from);
+    let blobs = config.object_store()?;
+    told(
+        "Restored",
+        &backup::restore(from, &config.data_dir, blobs.as_ref(), Clock::system().now_ms()).await?,
+        from,
+    );
+    say(
+        "Sending is paused: the queue may hold what has gone out since. Look at it, then: restante queue resume",
+    );
     Ok(())
 }
 
 fn told(what: &str, manifest: &Manifest, at: &Path) {
     let Manifest { messages, files, schema, .. } = manifest;
     say(&format!("{what} {messages} messages and {files} files (schema {schema}): {}", at.display()));
+    if let Some(objects) = &manifest.objects {
+        say(&format!(
+            "Not in it, and not checked: {} blobs that are objects in {}. They must be kept there as long as the backup is; \
+             the bucket's versioning does that.",
+            objects.count, objects.at
+        ));
+    }
 }

@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::config::Config;
 use crate::mail::address::Address;
 use crate::mail::dkim;
-use crate::store::Error;
 use crate::store::dkim::Algorithm;
+use crate::store::{Error, Store};
 
 use super::say;
 
@@ -81,19 +81,26 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
         }
         Command::Records { domain } => {
             let only = domain.as_deref().map(name).transpose()?;
-            for domain in store.local_domains().await? {
+            for domain in ours(store).await? {
                 if only.as_ref().is_none_or(|only| *only == domain) {
                     records(store, &domain, &host).await?;
                 }
             }
         }
-        Command::List => store.local_domains().await?.iter().for_each(|domain| say(domain)),
+        Command::List => ours(store).await?.iter().for_each(|domain| say(domain)),
         Command::ForgetKey { domain, selector } => {
             store.forget_dkim_key(&name(&domain)?, &selector).await.context("there is no such key")?;
         }
     }
     context.store.close().await;
     Ok(())
+}
+
+/// Our domains, by name.
+async fn ours(store: &Store) -> anyhow::Result<Vec<String>> {
+    let mut names: Vec<String> = store.local_domains().await?.iter().cloned().collect();
+    names.sort();
+    Ok(names)
 }
 
 fn name(domain: &str) -> anyhow::Result<String> {
@@ -103,7 +110,7 @@ fn name(domain: &str) -> anyhow::Result<String> {
 }
 
 /// Prints what a zone needs; `host` is the name of this server.
-async fn records(store: &crate::store::Store, domain: &str, host: &str) -> anyhow::Result<()> {
+async fn records(store: &Store, domain: &str, host: &str) -> anyhow::Result<()> {
     say(&format!("{domain}. MX 10 {host}."));
     say(&format!("{domain}. TXT \"v=spf1 mx -all\""));
     for (of, key) in store.dkim_keys().await? {

@@ -42,6 +42,12 @@ pub(super) enum Command {
         /// The delivery's id.
         id: Uuid,
     },
+    /// Lets nothing leave: mail to outside addresses, notices and webhooks wait; everything else goes on.
+    Pause,
+    /// Lets it go again, also after a backup was restored.
+    Resume,
+    /// Says whether anything may leave.
+    Status,
     /// Has deliveries tried now, also failed ones.
     Retry(Which),
     /// Keeps deliveries from being tried.
@@ -82,6 +88,9 @@ pub(super) async fn run(config: Config, command: Option<Command>) -> anyhow::Res
         }
         Command::Destinations { json } => destinations(store, json).await,
         Command::Show { id } => show(store, id, now).await,
+        Command::Pause => store.pause(now).await.map(|()| say("Sending is paused.")).map_err(Into::into),
+        Command::Resume => resume(store).await,
+        Command::Status => status(store).await,
         Command::Retry(which) => act(store, Act::Retry, which, now).await,
         Command::Hold(which) => act(store, Act::Hold, which, now).await,
         Command::Release(which) => act(store, Act::Release, which, now).await,
@@ -110,6 +119,26 @@ fn line(row: &DeliveryRow, now: i64) -> String {
     let last = row.last_diagnostic.as_deref().map(|text| format!("  {text}")).unwrap_or_default();
     let (state, tries) = (row.state(now), row.attempts);
     format!("{}  {state:<9} {tries:>3}  {next:<23}  {} ({}){last}", row.id, row.recipient, row.kind)
+}
+
+async fn resume(store: &Store) -> anyhow::Result<()> {
+    say(if store.resume().await? {
+        "Sending goes on: nodes that run notice it within seconds."
+    } else {
+        "Sending was not paused."
+    });
+    Ok(())
+}
+
+async fn status(store: &Store) -> anyhow::Result<()> {
+    say(match store.paused().await? {
+        Some(pause) if pause.reason == "restored" => {
+            "Sending is paused since a backup was restored; restante queue resume ends it."
+        }
+        Some(_) => "Sending is paused; restante queue resume ends it.",
+        None => "Sending is not paused.",
+    });
+    Ok(())
 }
 
 async fn destinations(store: &Store, json: bool) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! What is being worked on: one task for each delivery, or for several of one submission that are filed together.
+//! What is being worked on: one task for each delivery, or for several that are filed together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::Inner;
 use super::pump::Batch;
 use crate::store::delivery::{Lane, Leased};
 
-/// Deliveries of one submission filed in one unit, at most.
+/// Deliveries to mailboxes here that are filed in one unit, at most.
 const TOGETHER: usize = 32;
 
 /// What is being worked on in one lane.
@@ -40,18 +39,17 @@ pub(super) struct Counts {
 }
 
 impl Hands {
-    /// Begins the work: what goes into mailboxes here from one submission together, everything else by itself.
+    /// Begins the work: what goes into mailboxes here together, everything else by itself.
     pub(super) fn take(&mut self, worker: &Arc<Inner>, batch: &Arc<Batch>, lane: Lane, claimed: Vec<Leased>) {
-        let mut groups: HashMap<Option<Uuid>, Vec<Leased>> = HashMap::new();
-        for leased in claimed {
-            // A question's recipients, and what has failed before, must not stand or fall with others.
-            let plain = leased.kind == "mail" && leased.subject_id.is_none() && leased.attempts == 1;
-            let group = leased.submission_id.filter(|_| plain && lane == Lane::Here);
-            groups.entry(group).or_default().push(leased);
-        }
-        for (submission, mut group) in groups {
+        // A question's recipients, and what has failed before, must not stand or fall with others.
+        let plain = |leased: &Leased| {
+            lane == Lane::Here && leased.kind == "mail" && leased.subject_id.is_none() && leased.attempts == 1
+        };
+        let (together, alone): (Vec<_>, Vec<_>) = claimed.into_iter().partition(plain);
+        let single = alone.into_iter().map(|leased| vec![leased]);
+        for mut group in std::iter::once(together).chain(single) {
             while !group.is_empty() {
-                let most = if submission.is_some() { group.len().min(TOGETHER) } else { 1 };
+                let most = group.len().min(TOGETHER);
                 // Powers of two, so that few different statements come about.
                 let rest = group.split_off(1 << most.ilog2());
                 let together = std::mem::replace(&mut group, rest);

@@ -1,6 +1,6 @@
 //! The mail delivery agent: files a message into an inbox here, in one unit with everything that follows from it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -44,15 +44,15 @@ impl Inner {
         }
     }
 
-    /// Works on several deliveries of one submission that were claimed together: those that are for accounts here
-    /// are filed in one unit, the others by themselves.
+    /// Works on several deliveries that were claimed together: those that are for accounts here are filed in one unit,
+    /// the others by themselves.
     pub(super) async fn work_together(self: Arc<Self>, batch: Arc<Batch>, group: Vec<Leased>) {
         let ids: Vec<Uuid> = group.iter().map(|leased| leased.id).collect();
         let filed = match self.file_together(&batch, &group).await {
             Ok(filed) => filed,
             Err(error) => {
                 // One of them spoils it for all: each goes on alone.
-                tracing::debug!(%error, first = ?ids.first(), "a fan-out is delivered one by one");
+                tracing::debug!(%error, first = ?ids.first(), "what was claimed together is delivered one by one");
                 HashSet::new()
             }
         };
@@ -63,31 +63,37 @@ impl Inner {
 
     /// The deliveries that were ended by filing them in one unit.
     async fn file_together(&self, batch: &Batch, group: &[Leased]) -> Result<HashSet<Uuid>> {
-        let store = &self.context.store;
-        let Some(submission) = group.first().and_then(|leased| batch.submission(leased)) else {
-            return Ok(HashSet::new());
-        };
-        if self.stopping.is_cancelled() || submission.expires_at.is_some_and(|at| at <= self.now()) {
+        let (store, now) = (&self.context.store, self.now());
+        if self.stopping.is_cancelled() {
             return Ok(HashSet::new());
         }
         let key = |leased: &Leased| leased.recipient.parse::<Address>().ok().map(|address| address.key());
-        let keys: Vec<String> = group.iter().filter_map(key).collect();
+        let mut keys: Vec<String> = group.iter().filter_map(key).collect();
+        keys.sort_unstable();
+        keys.dedup();
         let here = store.accounts_of(&keys).await?;
         let accounts: Vec<Uuid> = here.values().copied().collect();
         let forwardings = store.verified_forwardings(&accounts).await?;
-        let head = submission.head()?;
-        let told =
-            !forwardings.is_empty() && may_be_told(&store.content(&head.digest).await?, &self.context.domain);
-        let (mut copies, mut seen) = (Vec::new(), HashSet::new());
+        let (mut copies, mut seen, mut telling) = (Vec::new(), HashSet::new(), HashMap::new());
         for leased in group {
+            let Some(submission) = batch.submission(leased) else { continue };
             let Some(account) = key(leased).and_then(|key| here.get(&key).copied()) else { continue };
-            if !seen.insert(account) {
+            let expired = submission.expires_at.is_some_and(|at| at <= now);
+            if expired || !seen.insert((submission.id, account)) {
                 continue;
             }
             let email = self.copy(&submission, account)?;
-            let forwardings: Vec<_> =
-                forwardings.iter().filter(|f| told && f.account_id == account).cloned().collect();
-            let notices = addressed(&self.context, &email, &forwardings).await?;
+            let mut theirs: Vec<_> =
+                forwardings.iter().filter(|f| f.account_id == account).cloned().collect();
+            if !theirs.is_empty() {
+                let told = match telling.get(&submission.id) {
+                    Some(told) => *told,
+                    None => may_be_told(&store.content(&email.head.digest).await?, &self.context.domain),
+                };
+                telling.insert(submission.id, told);
+                theirs.retain(|_| told);
+            }
+            let notices = addressed(&self.context, &email, &theirs).await?;
             copies.push(Copy { leased: leased.clone(), email, notices });
         }
         let filed = copies.iter().map(|copy| copy.leased.id).collect();

@@ -97,6 +97,11 @@ impl Inner {
         }
         let store = &self.context.store;
         let now = self.now();
+        if lane == Lane::Outside && store.paused().await?.is_some() {
+            // Whoever lets it go on rings; then everything is looked for anew.
+            turns.reset();
+            return Ok(0);
+        }
         if turns.look(store, lane, now, self.settings.poll).await? && lane == Lane::Outside {
             self.health.adopt(store.blocked().await?);
             let mut keys: HashMap<String, Vec<Arc<Key>>> = HashMap::new();

@@ -96,6 +96,8 @@ pub static ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/admin/suppressions/{id}", Needs(Admin)),
     ("PATCH", "/v1/admin/suppressions/{id}", Needs(Admin)),
     ("DELETE", "/v1/admin/suppressions/{id}", Needs(Admin)),
+    ("GET", "/v1/admin/sending", Needs(Admin)),
+    ("PATCH", "/v1/admin/sending", Needs(Admin)),
 ];
 
 /// What the table says of a route; nothing of one it does not know.

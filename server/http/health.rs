@@ -17,14 +17,14 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The database answers; its migrations were done before this door opened.
+/// The database answers; its migrations were done before this door opened. Says so when sending is paused.
 async fn ready(State(state): State<AppState>) -> Result<&'static str, Problem> {
     if state.shutdown.is_cancelled() {
         return Err(Problem::new(&problem::BUSY, "This server is closing.").retry_after(5));
     }
-    state.store.ping().await.map_err(|error| {
+    let paused = state.store.paused().await.map_err(|error| {
         tracing::error!(%error, "the database does not answer");
         Problem::new(&problem::BUSY, "The database does not answer.").retry_after(5)
     })?;
-    Ok("ready\n")
+    Ok(if paused.is_some() { "ready, but sending is paused\n" } else { "ready\n" })
 }

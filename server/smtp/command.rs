@@ -1,6 +1,7 @@
 //! Commands (RFC 5321 §4.1.1), read strictly: what could be understood in two ways is not understood.
 
 use super::reply::Reply;
+use super::sasl::Mechanism;
 use crate::mail::address::Address;
 
 /// The longest command line but for MAIL and RCPT, with its line end (RFC 5321 §4.5.3.1.4).
@@ -9,12 +10,12 @@ const MAX_LINE: usize = 512;
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
-    /// HELO or EHLO with the client's name.
+    /// HELO, EHLO or LHLO with the client's name.
     Hello {
         /// What the client calls itself.
         name: String,
-        /// Whether it was EHLO.
-        extended: bool,
+        /// Which of them.
+        hello: Hello,
     },
     /// MAIL.
     Mail(Mail),
@@ -22,6 +23,22 @@ pub(super) enum Command {
     Rcpt(Recipient),
     /// DATA.
     Data,
+    /// BDAT (RFC 3030): so many octets follow.
+    Bdat {
+        /// Octets.
+        size: u64,
+        /// Whether they are the last ones of the message.
+        last: bool,
+    },
+    /// STARTTLS (RFC 3207).
+    StartTls,
+    /// AUTH (RFC 4954).
+    Auth {
+        /// The mechanism, if it is one of ours.
+        mechanism: Option<Mechanism>,
+        /// What the client says first.
+        initial: Option<String>,
+    },
     /// RSET.
     Rset,
     /// NOOP.
@@ -32,6 +49,17 @@ pub(super) enum Command {
     Vrfy,
     /// HELP.
     Help,
+}
+
+/// How a client greets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hello {
+    /// HELO: no extensions.
+    Plain,
+    /// EHLO.
+    Extended,
+    /// LHLO (RFC 2033).
+    Local,
 }
 
 /// The MAIL command and its parameters.
@@ -86,12 +114,17 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Reply> {
         if rest.trim().is_empty() { Ok(command) } else { Err(syntax("This command takes no argument")) }
     };
     match verb.as_str() {
-        "HELO" | "EHLO" => {
+        "HELO" | "EHLO" | "LHLO" => {
             let name = rest.trim();
             if name.is_empty() || name.len() > 255 || name.contains([' ', '\t']) {
                 return Err(syntax("Say your name: EHLO host.example"));
             }
-            Ok(Command::Hello { name: name.to_owned(), extended: verb == "EHLO" })
+            let hello = match verb.as_str() {
+                "HELO" => Hello::Plain,
+                "EHLO" => Hello::Extended,
+                _ => Hello::Local,
+            };
+            Ok(Command::Hello { name: name.to_owned(), hello })
         }
         "MAIL" => mail(rest).map(Command::Mail),
         "RCPT" => rcpt(rest).map(Command::Rcpt),
@@ -102,14 +135,14 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Reply> {
         "VRFY" if rest.trim().is_empty() => Err(syntax("VRFY needs an argument")),
         "VRFY" => Ok(Command::Vrfy),
         "HELP" => Ok(Command::Help),
-        // What follows BDAT would be taken for commands; a browser that was talked into coming here is sent away.
-        "BDAT" => Err(Reply::new(502, (5, 5, 1), "CHUNKING is not offered").and_close()),
+        "BDAT" => bdat(rest),
+        "STARTTLS" => alone(Command::StartTls),
+        "AUTH" => auth(rest),
+        // A browser that was talked into coming here is sent away.
         "GET" | "POST" | "PUT" | "HEAD" | "CONNECT" | "OPTIONS" | "HOST:" | "USER-AGENT:" => {
             Err(Reply::new(521, (5, 7, 0), "This is not a web server").and_close())
         }
-        "EXPN" | "STARTTLS" | "AUTH" | "TURN" | "ETRN" | "LHLO" => {
-            Err(Reply::new(502, (5, 5, 1), "Not offered here"))
-        }
+        "EXPN" | "TURN" | "ETRN" => Err(Reply::new(502, (5, 5, 1), "Not offered here")),
         _ => Err(Reply::new(500, (5, 5, 1), "Unknown command")),
     }
 }
@@ -138,10 +171,36 @@ fn path<'a>(rest: &'a str, keyword: &str) -> Option<(&'a str, &'a str)> {
     (parameters.is_empty() || parameters.starts_with(' ')).then(|| (&path[..end], parameters.trim()))
 }
 
+/// Without its size nobody knows where the next command begins: then the conversation ends.
+fn bdat(rest: &str) -> Result<Command, Reply> {
+    let (size, last) = rest.split_once(' ').map_or((rest, ""), |(size, last)| (size, last.trim()));
+    let digits = !size.is_empty() && size.len() <= 19 && size.bytes().all(|b| b.is_ascii_digit());
+    match (size.parse().ok().filter(|_| digits), last) {
+        (Some(size), "") => Ok(Command::Bdat { size, last: false }),
+        (Some(size), last) if last.eq_ignore_ascii_case("LAST") => Ok(Command::Bdat { size, last: true }),
+        _ => Err(syntax("Write BDAT size, or BDAT size LAST").and_close()),
+    }
+}
+
+fn auth(rest: &str) -> Result<Command, Reply> {
+    let mut words = rest.split(' ').filter(|word| !word.is_empty());
+    let Some(mechanism) = words.next() else { return Err(syntax("AUTH needs a mechanism")) };
+    let initial = words.next().map(str::to_owned);
+    if words.next().is_some() {
+        return Err(syntax("AUTH takes a mechanism and one answer"));
+    }
+    let mechanism = match mechanism.to_ascii_uppercase().as_str() {
+        "PLAIN" => Some(Mechanism::Plain),
+        "LOGIN" => Some(Mechanism::Login),
+        _ => None,
+    };
+    Ok(Command::Auth { mechanism, initial })
+}
+
 fn mail(rest: &str) -> Result<Mail, Reply> {
     let (path, parameters) = path(rest, "FROM:").ok_or_else(|| syntax("Write MAIL FROM:<address>"))?;
     let mut mail = Mail { extended: !parameters.is_empty(), ..Mail::default() };
-    let mut body = false;
+    let (mut body, mut auth) = (false, false);
     for parameter in parameters.split(' ').filter(|p| !p.is_empty()) {
         let (keyword, value) = parameter.split_once('=').map_or((parameter, None), |(k, v)| (k, Some(v)));
         match (keyword.to_ascii_uppercase().as_str(), value) {
@@ -159,7 +218,11 @@ fn mail(rest: &str) -> Result<Mail, Reply> {
                 body = true;
             }
             ("SMTPUTF8", None) if !mail.utf8 => mail.utf8 = true,
-            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(syntax("A parameter is wrong or there twice")),
+            // Who sent it first, as somebody says (RFC 4954 §5): it counts for nothing here.
+            ("AUTH", Some(value)) if !auth && !value.is_empty() => auth = true,
+            ("SIZE" | "BODY" | "SMTPUTF8" | "AUTH", _) => {
+                return Err(syntax("A parameter is wrong or there twice"));
+            }
             _ => return Err(Reply::new(555, (5, 5, 4), "A parameter is not known here")),
         }
     }
@@ -205,8 +268,8 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        assert_eq!(code("ehlo x.org"), "Hello { name: \"x.org\", extended: true }");
-        assert_eq!(code("HELO [192.0.2.1]"), "Hello { name: \"[192.0.2.1]\", extended: false }");
+        assert_eq!(code("ehlo x.org"), "Hello { name: \"x.org\", hello: Extended }");
+        assert_eq!(code("HELO [192.0.2.1]"), "Hello { name: \"[192.0.2.1]\", hello: Plain }");
         assert_eq!(parse(b"MAIL FROM:<>"), Ok(Command::Mail(Mail::default())));
         let Ok(Command::Mail(mail)) = parse("mail from: <ö@x.org> SIZE=12 body=8bitmime smtputf8".as_bytes())
         else {
@@ -221,6 +284,14 @@ mod tests {
         assert_eq!(parse(b"RCPT TO:<\"a>b\"@x.org>"), Ok(Command::Rcpt(Recipient::Address(address))));
         assert_eq!(code("NOOP anything"), "Noop");
         assert_eq!(code("QUIT "), "Quit");
+        assert_eq!(parse(b"bdat 0 last"), Ok(Command::Bdat { size: 0, last: true }));
+        assert_eq!(parse(b"BDAT 70"), Ok(Command::Bdat { size: 70, last: false }));
+        let initial = Some("AAAA".to_owned());
+        assert_eq!(
+            parse(b"auth plain AAAA"),
+            Ok(Command::Auth { mechanism: Some(Mechanism::Plain), initial })
+        );
+        assert_eq!(parse(b"AUTH GSSAPI"), Ok(Command::Auth { mechanism: None, initial: None }));
     }
 
     #[test]
@@ -230,11 +301,15 @@ mod tests {
             ("EHLO", "501 5.5.4"),
             ("EHLO a b", "501 5.5.4"),
             ("DATA now", "501 5.5.4"),
-            ("BDAT 5 LAST", "502 5.5.1"),
+            ("BDAT", "501 5.5.4"),
+            ("BDAT -1", "501 5.5.4"),
+            ("BDAT 5 FIRST", "501 5.5.4"),
+            ("BDAT 99999999999999999999 LAST", "501 5.5.4"),
             ("XCLIENT ADDR=127.0.0.1", "500 5.5.1"),
             ("XFORWARD NAME=x", "500 5.5.1"),
-            ("STARTTLS", "502 5.5.1"),
-            ("AUTH PLAIN AAAA", "502 5.5.1"),
+            ("STARTTLS now", "501 5.5.4"),
+            ("AUTH", "501 5.5.4"),
+            ("AUTH PLAIN AAAA BBBB", "501 5.5.4"),
             ("EXPN x", "502 5.5.1"),
             ("MAIL FROM:a@x.org", "501 5.5.4"),
             ("MAIL FROM:<a@x.org", "501 5.5.4"),
@@ -250,7 +325,8 @@ mod tests {
             ("MAIL FROM:<a@x.org> SIZE=1 SIZE=2", "501 5.5.4"),
             ("MAIL FROM:<a@x.org> SIZE", "501 5.5.4"),
             ("MAIL FROM:<a@x.org> BODY=BINARYMIME", "501 5.5.4"),
-            ("MAIL FROM:<a@x.org> AUTH=<>", "555 5.5.4"),
+            ("MAIL FROM:<a@x.org> AUTH=<> AUTH=<>", "501 5.5.4"),
+            ("MAIL FROM:<a@x.org> RET=FULL", "555 5.5.4"),
             ("RCPT TO:<>", "550 5.1.3"),
             ("RCPT TO:<@local.test:user@x.org>", "550 5.1.3"),
             ("RCPT TO:<user@x@y.org>", "550 5.1.3"),

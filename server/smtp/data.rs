@@ -45,6 +45,46 @@ impl Data {
         self.fault.get_or_insert(fault);
     }
 
+    /// Reads octets of a chunk (RFC 3030), in which dots are dots, into `out`.
+    pub(super) fn chunk(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        for piece in octets.split_inclusive(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            let (text, end) = match piece.split_last() {
+                Some((end @ (b'\r' | b'\n' | 0), text)) => (text, Some(*end)),
+                _ => (piece, None),
+            };
+            if self.at == At::Cr && (!text.is_empty() || end != Some(b'\n')) {
+                self.fault(Fault::Bare);
+            }
+            out.extend_from_slice(text);
+            self.line += text.len();
+            if self.line + 2 * usize::from(end.is_some()) > MAX_LINE {
+                self.fault(Fault::LongLine);
+            }
+            self.at = match end {
+                Some(b'\r') => At::Cr,
+                Some(b'\n') if self.at == At::Cr && text.is_empty() => {
+                    out.extend_from_slice(b"\r\n");
+                    self.line = 0;
+                    At::Start
+                }
+                Some(_) => {
+                    self.fault(Fault::Bare);
+                    At::Text
+                }
+                None => At::Text,
+            };
+        }
+    }
+
+    /// Ends a message: the last line of one that came in chunks may have no end, and gets it.
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        match self.at {
+            At::Text => out.extend_from_slice(b"\r\n"),
+            At::Cr => self.fault(Fault::Bare),
+            At::Start | At::Dot | At::DotCr => {}
+        }
+    }
+
     /// Reads octets into `out`. When the end was among them: how many belonged to the message and its end.
     pub(super) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let mut n = 0;

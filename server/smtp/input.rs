@@ -3,6 +3,9 @@
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
+
+use super::stream::Stream;
 
 /// The longest command line with parameters, with its line end.
 const MAX_LINE: usize = 2048;
@@ -28,14 +31,27 @@ pub(super) enum Line {
 
 /// A connection and what has been read from it.
 pub(super) struct Input<S> {
-    stream: S,
+    stream: Stream<S>,
     read: Vec<u8>,
     write: Vec<u8>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Input<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: Stream<S>) -> Self {
         Self { stream, read: Vec::new(), write: Vec::new() }
+    }
+
+    /// Whether nobody else reads along.
+    pub(super) fn is_private(&self) -> bool {
+        self.stream.is_private()
+    }
+
+    /// Sends what waits, and goes on behind TLS. What came in clear before the handshake is thrown away: somebody else may
+    /// have put it there (CVE-2011-0411).
+    pub(super) async fn secure(&mut self, acceptor: TlsAcceptor) -> io::Result<()> {
+        self.flush().await?;
+        self.read.clear();
+        self.stream.secure(acceptor).await
     }
 
     /// What has been read and not yet used.

@@ -1,10 +1,23 @@
-//! The SMTP door (RFC 5321): mail from outside for addresses here, and replies to secret addresses. It relays nothing.
+//! The SMTP doors: mail from outside for addresses here and replies to secret addresses (RFC 5321), the same from a mail
+//! server beside this one (LMTP, RFC 2033), and submission by whoever has an account here (RFC 6409, RFC 8314). What is not
+//! submitted is relayed nowhere.
 
+mod accept;
+mod auth;
 mod command;
 mod data;
 mod input;
+mod listen;
+mod rate;
+mod receive;
 mod reply;
+mod sasl;
 mod session;
+mod stream;
+mod tls;
+
+pub use listen::{At, Listener};
+pub use tls::{BadCertificate, Certificate, Tls};
 
 use std::collections::HashMap;
 use std::io;
@@ -13,17 +26,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::submission::Context;
+use rate::Rates;
 use session::Session;
+use stream::Stream;
 
+/// What is said to whoever comes too often.
+const TOO_MANY: &[u8] = b"421 4.7.0 Too many connections, come back later\r\n";
 /// Messages read at once; each is held in memory while it is.
 const PARSING: usize = 4;
+
+/// What is spoken at a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// SMTP, by other mail servers.
+    Relay,
+    /// Submission by mail programs; STARTTLS and AUTH come first.
+    Submission,
+    /// The same with TLS from the beginning.
+    Submissions,
+    /// LMTP, by a mail server that is trusted.
+    Lmtp,
+}
+
+impl Kind {
+    /// Whether what comes is sent on in an account's name.
+    fn submits(self) -> bool {
+        matches!(self, Kind::Submission | Kind::Submissions)
+    }
+}
 
 /// Where the door is, and how much it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +72,8 @@ pub struct Settings {
     pub connections: usize,
     /// Connections at once from one address.
     pub connections_per_address: usize,
+    /// New connections from one network (an IPv4 address, an IPv6 /64) in a minute, but not from this machine.
+    pub connections_per_minute: u32,
     /// Recipients of one transaction (452 beyond; the client sends the rest in another).
     pub recipients: usize,
     /// Errors in one session before it is cut.
@@ -50,6 +89,8 @@ pub struct TimeOuts {
     /// How long the greeting waits for clients that talk before it. Not for those on the same machine, unless
     /// the connection is handed in by [`Door::converse`].
     pub greeting: Duration,
+    /// For the handshake of TLS.
+    pub handshake: Duration,
     /// For the next command, and for the next octets of a message.
     pub command: Duration,
     /// For a whole message.
@@ -66,6 +107,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 2525)),
             connections: 256,
             connections_per_address: 128,
+            connections_per_minute: 600,
             recipients: 100,
             errors: 20,
             time_outs: TimeOuts::default(),
@@ -77,6 +119,7 @@ impl Default for TimeOuts {
     fn default() -> Self {
         Self {
             greeting: Duration::from_millis(100),
+            handshake: Duration::from_secs(30),
             command: Duration::from_secs(300),
             data: Duration::from_secs(1800),
             session: Duration::from_secs(3600),
@@ -93,7 +136,9 @@ struct Inner {
     context: Context,
     settings: Settings,
     connections: Arc<Semaphore>,
+    certificate: Option<Arc<Certificate>>,
     parsing: Semaphore,
+    rates: Rates,
     peers: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -119,21 +164,37 @@ impl Door {
     /// A door to this store.
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
+        Self::with_certificate(context, settings, None)
+    }
+
+    /// A door that speaks TLS, if there is a certificate; without one nobody can sign in.
+    #[must_use]
+    pub fn with_certificate(
+        context: Context,
+        settings: Settings,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Self {
         let connections = Arc::new(Semaphore::new(settings.connections));
         let (parsing, peers) = (Semaphore::new(PARSING), Mutex::default());
-        Self(Arc::new(Inner { context, settings, connections, parsing, peers }))
+        let rates = Rates::new(settings.connections_per_minute);
+        Self(Arc::new(Inner { context, settings, connections, certificate, parsing, rates, peers }))
     }
 
     /// Takes connections until `shutdown`, and returns when the last session is over: each finishes the message it
     /// is receiving and is then told to come back.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+    pub async fn serve(self, listener: impl Into<Listener>, shutdown: CancellationToken) {
+        self.serve_as(Kind::Relay, listener.into(), shutdown).await;
+    }
+
+    /// As [`Door::serve`], for one kind of client.
+    pub async fn serve_as(self, kind: Kind, listener: Listener, shutdown: CancellationToken) {
         let sessions = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = shutdown.cancelled() => break,
             };
-            let (stream, remote) = match accepted {
+            let (socket, remote) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: the next call would fail as well.
@@ -142,23 +203,23 @@ impl Door {
                     continue;
                 }
             };
-            let place = self.place(remote.ip());
-            let (Ok(permit), Some(place)) = (self.0.connections.clone().try_acquire_owned(), place) else {
+            let place = self.place(remote);
+            let permit = self.0.connections.clone().try_acquire_owned();
+            let (Ok(permit), Some(place), true) = (permit, place, self.0.rates.admit(remote, Instant::now()))
+            else {
                 // One write into an empty socket buffer: if that does not go, the client learns by the hang-up.
-                let _ = stream.try_write(b"421 4.7.0 Too many connections, come back later\r\n");
+                socket.turn_away(TOO_MANY);
                 continue;
             };
-            // Replies are small and waited for.
-            let _ = stream.set_nodelay(true);
             let (door, shutdown) = (self.clone(), shutdown.clone());
             sessions.spawn(async move {
                 let _held = (permit, place);
-                let pause = if remote.ip().to_canonical().is_loopback() {
+                let pause = if remote.to_canonical().is_loopback() {
                     Duration::ZERO
                 } else {
                     door.0.settings.time_outs.greeting
                 };
-                door.hold(stream, remote.ip(), pause, &shutdown).await;
+                door.hold(kind, socket, remote, pause, &shutdown).await;
             });
         }
         drop(listener);
@@ -169,21 +230,26 @@ impl Door {
     /// Holds one session on a connection that was made elsewhere.
     pub async fn converse(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
         remote: IpAddr,
         shutdown: &CancellationToken,
     ) {
-        self.hold(stream, remote, self.0.settings.time_outs.greeting, shutdown).await;
+        if self.0.rates.admit(remote, Instant::now()) {
+            self.hold(Kind::Relay, stream, remote, self.0.settings.time_outs.greeting, shutdown).await;
+        } else {
+            let _ = stream.write_all(TOO_MANY).await;
+        }
     }
 
     async fn hold(
         &self,
+        kind: Kind,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         remote: IpAddr,
         pause: Duration,
         shutdown: &CancellationToken,
     ) {
-        match Session::new(&self.0, stream, remote).run(pause, shutdown).await {
+        match Session::new(&self.0, kind, Stream::Plain(stream), remote).run(pause, shutdown).await {
             Ok(()) => {}
             Err(error)
                 if matches!(
@@ -206,5 +272,12 @@ impl Door {
         }
         *count += 1;
         Some(Place { door: self.0.clone(), peer })
+    }
+}
+
+impl Inner {
+    /// The largest message taken, in octets.
+    fn limit(&self) -> u64 {
+        self.context.settings.message_bytes
     }
 }

@@ -24,6 +24,11 @@ impl Reply {
         Self { code, status: None, lines, last: false }
     }
 
+    /// Nothing at all, where something else was the reply.
+    pub(super) fn none() -> Self {
+        Self { code: 0, status: None, lines: Vec::new(), last: false }
+    }
+
     /// A refusal for a reason that has its own code.
     pub(super) fn refused(status: Status, text: &str) -> Self {
         let code = if status.class == 4 { 451 } else { 550 };

@@ -1,78 +1,90 @@
 //! One connection: the commands in their order (RFC 5321 §3), and the message of each transaction.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::command::{Command, Mail, Recipient, parse};
-use super::data::{Data, Fault};
+use super::command::{Command, Hello, Mail, Recipient, parse};
 use super::input::{Input, Line};
+use super::receive::Body;
 use super::reply::Reply;
-use super::{Inner, TimeOuts};
-use crate::delivery::deposit::{Incoming, Rejected, deposit};
+use super::sasl::Credentials;
+use super::stream::Stream;
+use super::{Inner, Kind, TimeOuts};
 use crate::mail::address::Address;
-use crate::mail::id::digest;
-use crate::mail::message::{self, Content};
-use crate::mail::status::Status;
-use crate::store;
-use crate::store::account::Resolved;
-use crate::store::blob::{Blob, INLINE, Spool};
+use crate::store::account::{Account, Resolved};
 
-/// Hops after which mail goes in circles (RFC 5321 §6.3).
-const MAX_HOPS: u32 = 50;
 /// Commands that bring no mail nearer, between two messages.
 const MAX_IDLE_COMMANDS: u32 = 100;
 /// Room for the trace fields beyond the size limit.
-const TRACE: u64 = 4 << 10;
+pub(super) const TRACE: u64 = 4 << 10;
 
 /// An open transaction.
-struct Transaction {
-    mail: Mail,
-    rcpt_to: Vec<(Address, Resolved)>,
+pub(super) struct Transaction {
+    pub(super) mail: Mail,
+    pub(super) rcpt_to: Vec<(Address, Resolved)>,
+    /// What came in chunks so far.
+    pub(super) body: Option<Body>,
+}
+
+/// Who proved to be whom.
+pub(super) struct Signed {
+    pub(super) account: Account,
+    /// Asked for again before each message, because a token can be taken back meanwhile.
+    pub(super) credentials: Credentials,
 }
 
 /// A connection's state.
 pub(super) struct Session<'a, S> {
-    door: &'a Inner,
-    input: Input<S>,
-    remote: IpAddr,
-    hello: Option<(String, bool)>,
-    transaction: Option<Transaction>,
+    pub(super) door: &'a Inner,
+    pub(super) kind: Kind,
+    pub(super) input: Input<S>,
+    pub(super) remote: IpAddr,
+    hello: Option<(String, Hello)>,
+    pub(super) transaction: Option<Transaction>,
+    pub(super) signed: Option<Signed>,
+    pub(super) failures: u32,
     errors: u32,
     idle: u32,
     /// When the session ends unless it brings a message.
     until: Instant,
 }
 
-fn time_out() -> Reply {
+pub(super) fn time_out() -> Reply {
     Reply::new(421, (4, 4, 2), "Waited too long, closing the connection").and_close()
 }
 
-fn unavailable() -> Reply {
+pub(super) fn unavailable() -> Reply {
     Reply::new(451, (4, 3, 0), "Cannot take this now, try again later")
 }
 
+pub(super) fn not_offered() -> Reply {
+    Reply::new(502, (5, 5, 1), "Not offered here")
+}
+
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
-    pub(super) fn new(door: &'a Inner, stream: S, remote: IpAddr) -> Self {
+    pub(super) fn new(door: &'a Inner, kind: Kind, stream: Stream<S>, remote: IpAddr) -> Self {
         let until = Instant::now() + door.settings.time_outs.session;
         Self {
             door,
+            kind,
             input: Input::new(stream),
             remote,
             hello: None,
             transaction: None,
+            signed: None,
+            failures: 0,
             errors: 0,
             idle: 0,
             until,
         }
     }
 
-    fn time_outs(&self) -> &TimeOuts {
+    pub(super) fn time_outs(&self) -> &'a TimeOuts {
         &self.door.settings.time_outs
     }
 
@@ -81,6 +93,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     /// # Errors
     /// The connection's.
     pub(super) async fn run(mut self, pause: Duration, shutdown: &CancellationToken) -> io::Result<()> {
+        if self.kind == Kind::Submissions {
+            self.secure().await?;
+        }
         if self.greet(pause).await? {
             loop {
                 let line = tokio::select! {
@@ -107,7 +122,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     }
 
     /// Writes a reply; whether the conversation ends with it.
-    fn say(&mut self, reply: &Reply) -> bool {
+    pub(super) fn say(&mut self, reply: &Reply) -> bool {
         reply.write(self.input.out());
         self.errors += u32::from(reply.is_error());
         if !reply.last && self.errors > self.door.settings.errors {
@@ -128,7 +143,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             return Ok(false);
         }
         let domain = self.door.context.domain.clone();
-        self.say(&Reply::plain(220, vec![format!("{domain} ESMTP")]));
+        let protocol = if self.kind == Kind::Lmtp { "LMTP" } else { "ESMTP" };
+        self.say(&Reply::plain(220, vec![format!("{domain} {protocol}")]));
         Ok(true)
     }
 
@@ -146,17 +162,24 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             Ok(command) => command,
             Err(reply) => return Ok(reply),
         };
-        if !matches!(command, Command::Mail(_) | Command::Rcpt(_) | Command::Data | Command::Quit) {
+        let brings_mail = matches!(
+            command,
+            Command::Mail(_) | Command::Rcpt(_) | Command::Data | Command::Bdat { .. } | Command::Quit
+        );
+        if !brings_mail {
             self.idle += 1;
             if self.idle > MAX_IDLE_COMMANDS {
                 return Ok(Reply::new(421, (4, 7, 0), "Too many commands and no mail").and_close());
             }
         }
         Ok(match command {
-            Command::Hello { name, extended } => self.hello(name, extended),
-            Command::Mail(mail) => self.mail(mail),
+            Command::Hello { name, hello } => self.hello(name, hello),
+            Command::Mail(mail) => self.mail(mail).await,
             Command::Rcpt(recipient) => self.rcpt(recipient).await,
             Command::Data => self.data().await?,
+            Command::Bdat { size, last } => self.bdat(size, last).await?,
+            Command::StartTls => self.start_tls().await?,
+            Command::Auth { mechanism, initial } => self.auth(mechanism, initial).await?,
             Command::Rset => {
                 self.transaction = None;
                 Reply::new(250, (2, 0, 0), "Forgotten")
@@ -168,38 +191,78 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         })
     }
 
-    fn hello(&mut self, name: String, extended: bool) -> Reply {
+    fn hello(&mut self, name: String, hello: Hello) -> Reply {
+        // RFC 2033 §4.1: one greets by LHLO there and nowhere else.
+        if (hello == Hello::Local) != (self.kind == Kind::Lmtp) {
+            return Reply::new(500, (5, 5, 1), "Greet by EHLO, or by LHLO where LMTP is spoken");
+        }
         self.transaction = None;
-        self.hello = Some((name, extended));
+        self.hello = Some((name, hello));
         let mut lines = vec![self.door.context.domain.to_string()];
-        if extended {
+        if hello != Hello::Plain {
             lines.push("PIPELINING".into());
             lines.push(format!("SIZE {}", self.door.limit()));
             lines.push("8BITMIME".into());
             lines.push("ENHANCEDSTATUSCODES".into());
             lines.push("SMTPUTF8".into());
+            lines.push("CHUNKING".into());
+            if self.door.certificate.is_some() && !self.input.is_private() {
+                lines.push("STARTTLS".into());
+            }
+            if self.kind.submits() && self.input.is_private() && self.signed.is_none() {
+                lines.push("AUTH PLAIN LOGIN".into());
+            }
         }
         Reply::plain(250, lines)
     }
 
-    fn mail(&mut self, mail: Mail) -> Reply {
+    async fn start_tls(&mut self) -> io::Result<Reply> {
+        if self.door.certificate.is_none() {
+            return Ok(not_offered());
+        }
+        if self.input.is_private() {
+            return Ok(Reply::new(503, (5, 5, 1), "TLS is there already"));
+        }
+        self.say(&Reply::new(220, (2, 0, 0), "Go ahead"));
+        self.secure().await?;
+        // Nothing that was said in clear counts (RFC 3207 §4.2); the client says EHLO again.
+        (self.hello, self.transaction, self.signed) = (None, None, None);
+        // The handshake was the reply.
+        Ok(Reply::none())
+    }
+
+    async fn secure(&mut self) -> io::Result<()> {
+        let Some(certificate) = &self.door.certificate else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let shaken = timeout(self.time_outs().handshake, self.input.secure(certificate.acceptor())).await;
+        shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn mail(&mut self, mail: Mail) -> Reply {
         match &self.hello {
-            None => return Reply::new(503, (5, 5, 1), "Say EHLO first"),
-            Some((_, false)) if mail.extended => return Reply::new(555, (5, 5, 4), "Parameters need EHLO"),
+            None => return Reply::new(503, (5, 5, 1), "Greet first"),
+            Some((_, Hello::Plain)) if mail.extended => {
+                return Reply::new(555, (5, 5, 4), "Parameters need EHLO");
+            }
             Some(_) => {}
         }
         if self.transaction.is_some() {
             return Reply::new(503, (5, 5, 1), "A transaction is open already");
         }
+        if let Some(refusal) = self.may_submit(&mail).await {
+            return refusal;
+        }
         if mail.size.is_some_and(|size| size > self.door.limit()) {
             return Reply::new(552, (5, 3, 4), "The message is too large");
         }
-        self.transaction = Some(Transaction { mail, rcpt_to: Vec::new() });
+        self.transaction = Some(Transaction { mail, rcpt_to: Vec::new(), body: None });
         Reply::new(250, (2, 1, 0), "Ok")
     }
 
     async fn rcpt(&mut self, recipient: Recipient) -> Reply {
-        let Some(transaction) = &mut self.transaction else {
+        let Some(transaction) = self.transaction.as_mut().filter(|transaction| transaction.body.is_none())
+        else {
             return Reply::new(503, (5, 5, 1), "Say MAIL first");
         };
         if transaction.rcpt_to.len() >= self.door.settings.recipients {
@@ -215,11 +278,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         if !transaction.mail.utf8 && !address.as_str().is_ascii() {
             return Reply::new(550, (5, 6, 7), "Such an address needs SMTPUTF8");
         }
+        let relays = self.signed.is_some() && self.door.context.relays;
         match self.door.context.store.resolve(&address).await {
             Ok(Resolved::Unknown) => Reply::new(550, (5, 1, 1), "There is no such mailbox here"),
-            Ok(Resolved::Outside) => Reply::new(550, (5, 7, 1), "Mail for that domain is not relayed here"),
+            Ok(Resolved::Outside) if !relays => {
+                Reply::new(550, (5, 7, 1), "Mail for that domain is not relayed here")
+            }
             Ok(resolved) => {
-                if !transaction.rcpt_to.iter().any(|(other, _)| other.key() == address.key()) {
+                // By LMTP each RCPT has a reply of its own at the end.
+                let known = transaction.rcpt_to.iter().any(|(other, _)| other.key() == address.key());
+                if !known || self.kind == Kind::Lmtp {
                     transaction.rcpt_to.push((address, resolved));
                 }
                 Reply::new(250, (2, 1, 5), "Ok")
@@ -231,101 +299,164 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         }
     }
 
-    async fn data(&mut self) -> io::Result<Reply> {
+    /// Why no message can be sent now.
+    fn not_ready(&self) -> Option<Reply> {
         match &self.transaction {
-            None => return Ok(Reply::new(503, (5, 5, 1), "Say MAIL first")),
+            None => Some(Reply::new(503, (5, 5, 1), "Say MAIL first")),
             Some(transaction) if transaction.rcpt_to.is_empty() => {
-                return Ok(Reply::new(554, (5, 5, 1), "There is no valid recipient"));
+                Some(Reply::new(554, (5, 5, 1), "There is no valid recipient"))
             }
-            Some(_) => {}
+            Some(_) => None,
+        }
+    }
+
+    async fn data(&mut self) -> io::Result<Reply> {
+        if let Some(reply) = self.not_ready() {
+            return Ok(reply);
+        }
+        let Some(transaction) = self.transaction.take() else { return Ok(unavailable()) };
+        if transaction.body.is_some() {
+            return Ok(Reply::new(503, (5, 5, 1), "The message has begun in chunks"));
         }
         if !self.input.waiting().is_empty() {
             // RFC 2920 §3.1: DATA is the last of a group. Who sends the message before the 354 may mean anything by it.
             return Ok(Reply::new(554, (5, 5, 0), "Wait for the 354 before you send the message").and_close());
         }
-        let Some(transaction) = self.transaction.take() else { return Ok(unavailable()) };
         self.say(&Reply::plain(354, vec!["End with CRLF.CRLF".into()]));
-        let received = timeout(self.time_outs().data, self.receive(&transaction)).await;
-        let (spool, source) = match received {
+        let mut body = self.body(&transaction);
+        match timeout(self.time_outs().data, self.receive(&mut body)).await {
             Ok(received) => match received? {
-                Ok(received) => received,
-                Err(reply) => return Ok(reply),
+                Ok(()) => self.take(transaction, body).await,
+                Err(reply) => Ok(reply),
             },
+            Err(_) => Ok(time_out()),
+        }
+    }
+
+    /// Reads a message to its end; or the reply with which the conversation ends.
+    async fn receive(&mut self, body: &mut Body) -> io::Result<Result<(), Reply>> {
+        loop {
+            let waiting = self.input.waiting();
+            let length = waiting.len();
+            let end = body.dotted(waiting);
+            self.input.used(end.unwrap_or(length));
+            body.store(end.is_some()).await;
+            if end.is_some() {
+                return Ok(Ok(()));
+            }
+            if body.is_endless() {
+                return Ok(Err(Reply::new(552, (5, 3, 4), "The message is too large").and_close()));
+            }
+            if let Some(reply) = self.more().await? {
+                return Ok(Err(reply));
+            }
+        }
+    }
+
+    /// Reads on; the reply that ends the conversation when nothing comes.
+    async fn more(&mut self) -> io::Result<Option<Reply>> {
+        match timeout(self.time_outs().command, self.input.fill()).await {
+            Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(Ok(_)) => Ok(None),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Ok(Some(time_out())),
+        }
+    }
+
+    /// One chunk (RFC 3030 §2): its octets are read whatever becomes of it, so that what follows is a command again.
+    async fn bdat(&mut self, size: u64, last: bool) -> io::Result<Reply> {
+        if size > 2 * self.door.limit() + (1 << 20) {
+            return Ok(Reply::new(552, (5, 3, 4), "The chunk is too large").and_close());
+        }
+        let refusal = self.not_ready();
+        let mut transaction = self.transaction.take().filter(|_| refusal.is_none());
+        let mut body = transaction.as_mut().map(|transaction| match transaction.body.take() {
+            Some(body) => body,
+            None => self.body(transaction),
+        });
+        let read = timeout(self.time_outs().data, self.receive_chunk(size, body.as_mut())).await;
+        match read {
+            Ok(read) => {
+                if let Err(reply) = read? {
+                    return Ok(reply);
+                }
+            }
             Err(_) => return Ok(time_out()),
+        }
+        let (Some(mut transaction), Some(body)) = (transaction, body) else {
+            return Ok(refusal.unwrap_or_else(unavailable));
         };
-        let reply = self.door.accept(transaction, spool, source).await;
-        if !reply.is_error() {
+        if last || body.is_bad() {
+            return self.take(transaction, body).await;
+        }
+        transaction.body = Some(body);
+        self.transaction = Some(transaction);
+        Ok(Reply::new(250, (2, 0, 0), "Go on"))
+    }
+
+    async fn receive_chunk(
+        &mut self,
+        size: u64,
+        mut body: Option<&mut Body>,
+    ) -> io::Result<Result<(), Reply>> {
+        let mut left = size;
+        loop {
+            let waiting = self.input.waiting();
+            let some = waiting.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if let Some(body) = &mut body {
+                body.chunk(&waiting[..some]);
+            }
+            self.input.used(some);
+            left -= some as u64;
+            if let Some(body) = &mut body {
+                body.store(false).await;
+            }
+            if left == 0 {
+                return Ok(Ok(()));
+            }
+            if let Some(reply) = self.more().await? {
+                return Ok(Err(reply));
+            }
+        }
+    }
+
+    fn body(&self, transaction: &Transaction) -> Body {
+        let (limit, store) = (self.door.limit(), &self.door.context.store);
+        // What is submitted gets its trace when it is completed.
+        let before = if self.signed.is_some() { String::new() } else { self.trace(transaction) };
+        Body::new(store.spool(limit + TRACE), limit, &before)
+    }
+
+    /// Keeps a message that came to its end; the last of its replies is given back.
+    async fn take(&mut self, transaction: Transaction, body: Body) -> io::Result<Reply> {
+        let several = if self.kind == Kind::Lmtp { transaction.rcpt_to.len() } else { 1 };
+        let mut replies = match body.finish().await {
+            Err(reply) => vec![reply; several],
+            Ok((spool, octets)) => match &self.signed {
+                Some(signed) => {
+                    let trace = self.received();
+                    vec![self.door.submit(&signed.account, transaction, spool, octets, trace).await]
+                }
+                None => self.door.accept(self.kind, transaction, spool, octets).await,
+            },
+        };
+        if replies.iter().any(|reply| !reply.is_error()) {
             self.idle = 0;
             self.until = Instant::now() + self.time_outs().session;
         }
-        Ok(reply)
-    }
-
-    /// Reads a message to its end, into the spool; or the reply that refuses it, its end having been read all the same.
-    async fn receive(&mut self, transaction: &Transaction) -> io::Result<Result<(Spool, [u8; 32]), Reply>> {
-        let limit = self.door.limit();
-        let mut spool = Some(self.door.context.store.spool(limit + TRACE));
-        let mut out = self.trace(transaction).into_bytes();
-        let mut hash = Sha256::new();
-        let mut data = Data::new();
-        let (mut size, mut raw) = (0_u64, 0_u64);
-        let mut too_large = false;
-        loop {
-            let before = out.len();
-            let waiting = self.input.waiting();
-            let length = waiting.len();
-            let end = data.feed(waiting, &mut out);
-            self.input.used(end.unwrap_or(length));
-            raw += length as u64;
-            size += (out.len() - before) as u64;
-            hash.update(&out[before..]);
-            too_large |= size > limit;
-            if too_large || data.fault.is_some() {
-                // Nothing of it will be kept: only its end is of interest.
-                spool = None;
-            }
-            if spool.is_none() {
-                out.clear();
-            } else if end.is_some() || out.len() >= INLINE {
-                spool = write(spool, std::mem::take(&mut out)).await;
-            }
-            if end.is_some() {
+        let last = replies.pop().unwrap_or_else(unavailable);
+        for reply in &replies {
+            if self.say(reply) {
                 break;
             }
-            if raw > 2 * limit + (1 << 20) {
-                return Ok(Err(Reply::new(552, (5, 3, 4), "The message is too large").and_close()));
-            }
-            match timeout(self.time_outs().command, self.input.fill()).await {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_) => return Ok(Err(time_out())),
-            }
         }
-        Ok(match (data.fault, spool) {
-            (Some(Fault::Bare), _) => {
-                Err(Reply::new(550, (5, 6, 0), "A bare CR, a bare LF or a NUL is in the message"))
-            }
-            (Some(Fault::LongLine), _) => {
-                Err(Reply::new(550, (5, 6, 0), "A line of the message is too long"))
-            }
-            (None, _) if too_large => Err(Reply::new(552, (5, 3, 4), "The message is too large")),
-            (None, None) => Err(Reply::new(452, (4, 3, 1), "There is no room for it now")),
-            (None, Some(spool)) => {
-                let from = transaction.mail.from.as_ref().map(Address::key).unwrap_or_default();
-                let octets: [u8; 32] = hash.finalize().into();
-                Ok((spool, digest(&[b"incoming", from.as_bytes(), &octets])))
-            }
-        })
+        Ok(last)
     }
 
     /// The trace fields that this hop adds (RFC 5321 §4.4). Recipients are not named: one may be a secret address.
     fn trace(&self, transaction: &Transaction) -> String {
-        let context = &self.door.context;
-        let now = context.clock.now_ms();
         let from = transaction.mail.from.as_ref().map(ToString::to_string).unwrap_or_default();
-        let (name, extended) =
-            self.hello.as_ref().map_or(("unknown", false), |(name, extended)| (name.as_str(), *extended));
+        let (name, _) = self.hello.as_ref().map_or(("unknown", Hello::Plain), |(name, how)| (name, *how));
         let name: String = name
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']'))
@@ -335,88 +466,33 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             IpAddr::V4(ip) => format!("[{ip}]"),
             IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
         };
-        let protocol = match (transaction.mail.utf8, extended) {
-            (true, _) => "UTF8SMTP",
-            (false, true) => "ESMTP",
-            (false, false) => "SMTP",
+        let by = self.by(transaction.mail.utf8);
+        format!("Return-Path: <{from}>\r\nReceived: from {name} ({literal})\r\n\t{by}")
+    }
+
+    /// The trace field of what is submitted: from where a person sends is nobody's business.
+    fn received(&self) -> String {
+        format!("Received: {}", self.by(false))
+    }
+
+    fn by(&self, utf8: bool) -> String {
+        let (context, now) = (&self.door.context, self.door.context.clock.now_ms());
+        let extended = self.hello.as_ref().is_some_and(|(_, hello)| *hello != Hello::Plain);
+        let base = match (self.kind, utf8, extended) {
+            (Kind::Lmtp, true, _) => "UTF8LMTP",
+            (Kind::Lmtp, false, _) => "LMTP",
+            (_, true, _) => "UTF8SMTP",
+            (_, false, true) => "ESMTP",
+            (_, false, false) => "SMTP",
         };
+        // RFC 3848: S for TLS, A for AUTH.
+        let private = if self.input.is_private() && extended { "S" } else { "" };
+        let signed = if self.signed.is_some() { "A" } else { "" };
         format!(
-            "Return-Path: <{from}>\r\nReceived: from {name} ({literal})\r\n\tby {} with {protocol} id {};\r\n\t{}\r\n",
+            "by {} with {base}{private}{signed} id {};\r\n\t{}\r\n",
             context.domain,
             context.ids.id(now),
             crate::mail::clock::at(now).to_rfc2822()
         )
-    }
-}
-
-/// Writes to the spool; none when the disk did not take it. What goes to a file is written where it may wait.
-async fn write(spool: Option<Spool>, octets: Vec<u8>) -> Option<Spool> {
-    let mut spool = spool?;
-    let small = spool.size() + octets.len() as u64 <= INLINE as u64;
-    let put = move || spool.write_all(&octets).map(|()| spool);
-    let written = if small {
-        put()
-    } else {
-        tokio::task::spawn_blocking(put).await.unwrap_or_else(|e| Err(io::Error::other(e)))
-    };
-    written.inspect_err(|error| tracing::error!(%error, "the spool cannot be written")).ok()
-}
-
-/// Names and reads the message. Blocking.
-fn settle(spool: Spool) -> io::Result<(Blob, Option<Content>)> {
-    let content = message::parse(&spool.contents()?).ok();
-    Ok((spool.finish()?, content))
-}
-
-impl Inner {
-    /// The largest message taken, in octets.
-    fn limit(&self) -> u64 {
-        self.context.settings.message_bytes
-    }
-
-    /// Takes responsibility for a message: 250 is said only when it is durable for all its recipients (RFC 5321 §6.1).
-    async fn accept(&self, transaction: Transaction, spool: Spool, source: [u8; 32]) -> Reply {
-        let size = spool.size();
-        // A message is held whole while it is read: only so many at once.
-        let Ok(permit) = self.parsing.acquire().await else { return unavailable() };
-        let settled = tokio::task::spawn_blocking(move || settle(spool)).await;
-        drop(permit);
-        let (blob, content) = match settled {
-            Ok(Ok((blob, Some(content)))) => (blob, content),
-            Ok(Ok((_, None))) => return Reply::new(554, (5, 6, 0), "This is not a message"),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a message cannot be stored");
-                return Reply::new(452, (4, 3, 1), "There is no room for it now");
-            }
-            Err(error) => {
-                tracing::error!(%error, "a message could not be read");
-                return Reply::new(554, (5, 6, 0), "The message cannot be read");
-            }
-        };
-        if content.received > MAX_HOPS {
-            return Reply::new(554, (5, 4, 6), "Too many hops: the mail goes in circles");
-        }
-        let recipients = transaction.rcpt_to.len();
-        let incoming = Incoming {
-            mail_from: transaction.mail.from,
-            rcpt_to: transaction.rcpt_to,
-            blob,
-            content,
-            source,
-        };
-        match deposit(&self.context, incoming).await {
-            Ok(()) => {
-                tracing::info!(recipients, size, "a message came in");
-                Reply::new(250, (2, 6, 0), "Accepted")
-            }
-            Err(Rejected::Refused(refusal)) => Reply::refused(refusal.status(), &refusal.to_string()),
-            Err(Rejected::Store(store::Error::Busy)) => {
-                Reply::refused(Status::new(4, 3, 2), "Busy, try again later")
-            }
-            Err(Rejected::Store(error)) => {
-                tracing::error!(%error, "a message could not be filed");
-                unavailable()
-            }
-        }
     }
 }

@@ -1,7 +1,9 @@
 //! Accounts, their addresses, the domains that are ours, and what an address means here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -178,13 +180,58 @@ fn add_domain(name: &str, now: i64) -> Statement {
         .bind(now)
 }
 
+/// How long the domains are known before they are read again.
+pub const DOMAINS: Duration = Duration::from_secs(1);
+
+/// The domains that are ours, as they were last read: every message is checked against them, and they seldom change.
+#[derive(Default)]
+pub(crate) struct Domains(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// Counts what this process has changed.
+    version: u64,
+    names: Option<(Instant, Arc<HashSet<String>>)>,
+}
+
+impl Domains {
+    /// The names; the version to read them at when they are not known.
+    fn known(&self) -> Result<Arc<HashSet<String>>, u64> {
+        let known = self.lock();
+        match &known.names {
+            Some((read, names)) if read.elapsed() < DOMAINS => Ok(names.clone()),
+            _ => Err(known.version),
+        }
+    }
+
+    /// Keeps what was read, unless something has changed since.
+    fn keep(&self, version: u64, names: Arc<HashSet<String>>) {
+        let mut known = self.lock();
+        if known.version == version {
+            known.names = Some((Instant::now(), names));
+        }
+    }
+
+    fn forget(&self) {
+        let mut known = self.lock();
+        known.version += 1;
+        known.names = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Store {
     /// Makes an account with its address and its mailboxes.
     ///
     /// # Errors
     /// [`Error::Conflict`]: the address is taken.
     pub async fn create_account(&self, new: NewAccount, now: i64) -> Result<()> {
-        self.write(async move |tx| tx.batch(new.insert(now)).await.map(drop)).await
+        let created = self.write(async move |tx| tx.batch(new.insert(now)).await.map(drop)).await;
+        self.0.domains.forget();
+        created
     }
 
     /// Makes a domain one of ours; nothing happens if it is.
@@ -192,16 +239,25 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn add_domain(&self, name: String, now: i64) -> Result<()> {
-        self.write(async move |tx| tx.run(add_domain(&name, now)).await.map(drop)).await
+        let added = self.write(async move |tx| tx.run(add_domain(&name, now)).await.map(drop)).await;
+        self.0.domains.forget();
+        added
     }
 
-    /// The domains that are ours.
+    /// The domains that are ours. One that another process has added is known after [`DOMAINS`] at the latest.
     ///
     /// # Errors
     /// The database's.
-    pub async fn local_domains(&self) -> Result<Vec<String>> {
-        let rows: Vec<(String,)> = self.all(sql("select name from domain order by name")).await?;
-        Ok(rows.into_iter().map(|(name,)| name).collect())
+    pub async fn local_domains(&self) -> Result<Arc<HashSet<String>>> {
+        let version = match self.0.domains.known() {
+            Ok(known) => return Ok(known),
+            Err(version) => version,
+        };
+        let rows: Vec<(String,)> = self.all(sql("select name from domain")).await?;
+        let names: HashSet<String> = rows.into_iter().map(|(name,)| name).collect();
+        let names = Arc::new(names);
+        self.0.domains.keep(version, names.clone());
+        Ok(names)
     }
 
     /// An account by its id.
@@ -364,7 +420,7 @@ impl Store {
     /// [`Error::NotFound`]: the link is used or too old, or there is an administrator; [`Error::Conflict`]: the
     /// address is taken.
     pub async fn use_setup(&self, digest: [u8; 32], new: NewAccount, now: i64) -> Result<()> {
-        self.write(async move |tx| {
+        let used = self.write(async move |tx| {
             let spend = sql(
                 "update setup set used_at = $1 where digest = $2 and used_at is null and expires_at > $1 \
                              and not exists (select 1 from account where admin and disabled_at is null)",
@@ -373,8 +429,10 @@ impl Store {
                 return Err(Error::NotFound);
             }
             tx.batch(new.insert(now)).await.map(drop)
-        })
-        .await
+        });
+        let used = used.await;
+        self.0.domains.forget();
+        used
     }
 }
 

@@ -3,6 +3,9 @@
 //! A backup is a directory: `restante.db`, the blobs, and last of all `backup.json`, without which it is no backup. A
 //! store on PostgreSQL is backed up with `pg_dump`, and its blob directory with any tool, in this order: blobs, database,
 //! blobs again (what is written while the database is dumped).
+//!
+//! What is in an object store stays there: the backup names the store and counts the objects, but copies and checks none.
+//! It lasts as long as they do, so the bucket has to keep what is deleted (versioning) for as long as backups are kept.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -15,6 +18,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::blob::{Digest, first_place};
+use super::remote::Location;
 use super::{Engine, Error, Result, Store, schema};
 use crate::mail::id::hex;
 
@@ -37,8 +41,20 @@ pub struct Manifest {
     pub database: String,
     /// Messages in it, over all accounts.
     pub messages: i64,
-    /// Blobs that are files.
+    /// Blobs that are files, all of them in it.
     pub files: usize,
+    /// Blobs that are objects, none of them in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Objects>,
+}
+
+/// What a backup needs but does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objects {
+    /// The object store, as `blobs.url`.
+    pub at: String,
+    /// How many there are.
+    pub count: usize,
 }
 
 /// A file that the database names, and what it must be.
@@ -81,12 +97,18 @@ impl Store {
             sqlx::query_as("select count(*) from email").fetch_one(&mut connection).await?;
         connection.close().await?;
         let into = to.to_owned();
+        let mut objects = self.blobs().remote().map(|remote| Objects { at: remote.shown(), count: 0 });
         blocking(move || {
-            let files = named.len();
+            let mut files = 0;
             for named in &named {
-                let copy = into.join(BLOBS).join(&named.place);
-                if !copy.exists() {
-                    copy_file(&blobs.join(&named.place), &copy)?;
+                let (file, copy) = (blobs.join(&named.place), into.join(BLOBS).join(&named.place));
+                match &mut objects {
+                    Some(objects) if !copy.exists() && !file.exists() => objects.count += 1,
+                    _ if copy.exists() => files += 1,
+                    _ => {
+                        copy_file(&file, &copy)?;
+                        files += 1;
+                    }
                 }
             }
             let manifest = Manifest {
@@ -96,6 +118,7 @@ impl Store {
                 database: hex(&hash(&into.join(DATABASE))?),
                 messages,
                 files,
+                objects,
             };
             let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
             let half = into.join("backup.json.part");
@@ -137,8 +160,17 @@ pub async fn verify(from: &Path) -> Result<Manifest> {
         return Err(unusable(sound));
     }
     let blobs = from.join(BLOBS);
+    let mut elsewhere = manifest.objects.as_ref().map_or(0, |objects| objects.count);
     let bad = blocking(move || {
-        let whole = |named: &Named| hash(&blobs.join(&named.place)).is_ok_and(|found| found == named.digest);
+        let mut whole = |named: &Named| match hash(&blobs.join(&named.place)) {
+            Ok(found) => found == named.digest,
+            // As many as were objects may be missing; the others were files.
+            Err(_) if elsewhere > 0 => {
+                elsewhere -= 1;
+                true
+            }
+            Err(_) => false,
+        };
         Ok(named.into_iter().find(|named| !whole(named)).map(|named| (named.place, named.size)))
     });
     match bad.await? {
@@ -149,11 +181,12 @@ pub async fn verify(from: &Path) -> Result<Manifest> {
     }
 }
 
-/// Puts a backup in the place of a store that is not there, after checking it as a whole.
+/// Puts a backup in the place of a store that is not there, after checking it as a whole; `blobs` is the object store of
+/// the settings, in which the objects are expected. What is restored sends nothing until [`Store::resume`].
 ///
 /// # Errors
-/// [`Error::Unusable`]: the backup is damaged, or there is a store already; the disk's.
-pub async fn restore(from: &Path, data_dir: &Path) -> Result<Manifest> {
+/// [`Error::Unusable`]: the backup is damaged, there is a store already, or its objects are elsewhere; the disk's.
+pub async fn restore(from: &Path, data_dir: &Path, blobs: Option<&Location>, now: i64) -> Result<Manifest> {
     let database = data_dir.join(DATABASE);
     if database.exists() {
         return Err(Error::Unusable(format!(
@@ -162,14 +195,37 @@ pub async fn restore(from: &Path, data_dir: &Path) -> Result<Manifest> {
         )));
     }
     let manifest = verify(from).await?;
+    if let Some(Objects { at, count }) = manifest.objects.as_ref().filter(|objects| objects.count > 0)
+        && blobs.is_none_or(|blobs| blobs.shown() != *at)
+    {
+        return Err(Error::Unusable(format!(
+            "{count} blobs of this backup are in {at}: set blobs.url to it"
+        )));
+    }
     super::private_dir(data_dir)?;
     let (from, into) = (from.to_owned(), data_dir.to_owned());
+    let half = into.join("restante.db.part");
+    let part = half.clone();
     blocking(move || {
         copy_all(&from.join(BLOBS), &into.join(BLOBS))?;
+        let _ = fs::remove_file(&part);
+        copy_file(&from.join(DATABASE), &part)
+    })
+    .await?;
+    // Paused before there is a store that could send.
+    let mut connection = open(&half, false).await?;
+    schema::migrate_sqlite(&mut connection, &schema::sqlite()).await?;
+    sqlx::query(
+        "insert into pause (one, since, reason) values (true, $1, 'restored') on conflict (one) do nothing",
+    )
+    .bind(now)
+    .execute(&mut connection)
+    .await?;
+    connection.close().await?;
+    let into = data_dir.to_owned();
+    blocking(move || {
         // The database last, and whole: until then there is no store.
-        let half = into.join("restante.db.part");
-        let _ = fs::remove_file(&half);
-        copy_file(&from.join(DATABASE), &half)?;
+        File::open(&half)?.sync_all()?;
         fs::rename(half, &database)?;
         File::open(&into)?.sync_all()
     })

@@ -1,6 +1,7 @@
 //! Message bytes and attachments: once by content (SHA-256), the small ones in the database, the larger ones
-//! as files of the blob directory, which are durable before any row refers to them.
+//! as files of the blob directory or as objects of an object store, which are durable before any row refers to them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::collect::Seen;
 use super::db::{Statement, sql};
 use super::idempotency::{Answer, Key};
+use super::remote::{Location, Remote};
 use super::{Error, Result, Store};
 use crate::mail::id::hex;
 use crate::mail::message::{Content, parse};
@@ -26,16 +28,18 @@ pub type Digest = [u8; 32];
 /// Bytes up to which a blob lives in the database.
 pub const INLINE: usize = 64 * 1024;
 
-/// The directory of the larger blobs.
+/// The directory of the larger blobs, and the object store that takes them in its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Blobs {
     dir: PathBuf,
+    remote: Option<Remote>,
     collected: Arc<Mutex<Seen>>,
 }
 
 impl Blobs {
     /// Opens (and makes) the directory; only its owner may read it.
-    pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
+    pub(crate) fn open(dir: PathBuf, location: Option<Location>) -> Result<Self> {
+        let remote = location.map(Remote::open).transpose()?;
         let spool = dir.join("spool");
         fs::create_dir_all(&spool)?;
         #[cfg(unix)]
@@ -43,7 +47,7 @@ impl Blobs {
             use std::os::unix::fs::PermissionsExt as _;
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;
         }
-        Ok(Self { dir, collected: Arc::default() })
+        Ok(Self { dir, remote, collected: Arc::default() })
     }
 
     /// The directory.
@@ -56,43 +60,67 @@ impl Blobs {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes files; those that are not there are no error.
+    /// The object store, if there is one.
+    pub(crate) fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref()
+    }
+
+    /// Removes files and objects; those that are not there are no error.
     pub(crate) async fn remove(&self, places: Vec<String>) -> io::Result<()> {
-        for place in places {
+        for place in &places {
             match tokio::fs::remove_file(self.dir.join(place)).await {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        Ok(())
+        match &self.remote {
+            Some(remote) if !places.is_empty() => remote.remove(places).await,
+            _ => Ok(()),
+        }
     }
 
-    /// Some files of one of the 256 directories that were last changed before a time.
-    pub(crate) async fn old(
+    /// The next `limit` files and objects of a directory after a name, in the order of their names, and when each was
+    /// written. Fewer are the last ones.
+    pub(crate) async fn page(
         &self,
-        directory: u8,
-        before: SystemTime,
+        directory: &str,
+        after: &str,
         limit: usize,
-    ) -> io::Result<Vec<String>> {
-        let name = format!("{directory:02x}");
-        let mut files = match tokio::fs::read_dir(self.dir.join(&name)).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            files => files?,
-        };
-        let mut old = Vec::new();
-        while old.len() < limit
-            && let Some(file) = files.next_entry().await?
+    ) -> io::Result<Vec<(String, SystemTime)>> {
+        let (dir, after_file) = (self.dir.join(directory), after.to_owned());
+        let files = tokio::task::spawn_blocking(move || files(&dir, &after_file, limit));
+        let mut page = files.await.map_err(io::Error::other)??;
+        if let Some(remote) = &self.remote {
+            page.extend(remote.page(directory, after, limit).await?);
+            page.sort();
+            page.truncate(limit);
+        }
+        Ok(page)
+    }
+}
+
+fn files(dir: &Path, after: &str, limit: usize) -> io::Result<Vec<(String, SystemTime)>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        if let Ok(name) = entry?.file_name().into_string()
+            && name.as_str() > after
         {
-            // One that went meanwhile is nobody's any more.
-            if let Ok(facts) = file.metadata().await
-                && facts.modified()? < before
-                && let Some(file) = file.file_name().to_str()
-            {
-                old.push(format!("{name}/{file}"));
+            names.insert(name);
+            if names.len() > limit {
+                names.pop_last();
             }
         }
-        Ok(old)
     }
+    // One that went meanwhile is nobody's any more.
+    let facts = names.into_iter().filter_map(|name| {
+        let changed = fs::metadata(dir.join(&name)).and_then(|facts| facts.modified()).ok()?;
+        Some((name, changed))
+    });
+    Ok(facts.collect())
 }
 
 /// Where a file was before each had a name of its own.
@@ -119,7 +147,7 @@ pub struct Blob {
     /// In bytes.
     pub size: u64,
     inline: Option<Vec<u8>>,
-    /// Of its file, below the blob directory.
+    /// Of its file, below the blob directory, or of its object.
     place: Option<String>,
     summary: Option<String>,
 }
@@ -161,10 +189,11 @@ impl Spool {
         }
     }
 
-    /// Names what was written. A larger blob is on the disk, with its directory entry, before this returns.
+    /// Names what was written. A larger blob is on the disk, with its directory entry, or in the object store before this
+    /// returns. Blocking.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's or the object store's.
     pub fn finish(mut self) -> io::Result<Blob> {
         let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
         let Some((file, spooled)) = self.file.take() else {
@@ -173,8 +202,11 @@ impl Spool {
         };
         // A name that no other row has, or ever had: see `collect`.
         let own = format!("{}.{}", first_place(&digest), Uuid::new_v8(spool_name()).simple());
-        let settled = file.sync_all().and_then(|()| place(&spooled, &self.blobs.dir.join(&own)));
-        if settled.is_err() {
+        let settled = match &self.blobs.remote {
+            None => file.sync_all().and_then(|()| place(&spooled, &self.blobs.dir.join(&own))),
+            Some(remote) => remote.put(&own, spooled.clone(), self.size),
+        };
+        if settled.is_err() || self.blobs.remote.is_some() {
             let _ = fs::remove_file(&spooled);
         }
         settled.map(|()| Blob { digest, size: self.size, inline: None, place: Some(own), summary: None })
@@ -287,6 +319,16 @@ pub enum Stored {
     Inline(Vec<u8>),
     /// In this file, of this size.
     File(PathBuf, u64),
+    /// In the object store.
+    Object(Object),
+}
+
+/// An object that holds a blob.
+#[derive(Debug, Clone)]
+pub struct Object {
+    remote: Remote,
+    place: String,
+    size: u64,
 }
 
 impl Stored {
@@ -295,13 +337,14 @@ impl Stored {
         match self {
             Stored::Inline(bytes) => bytes.len() as u64,
             Stored::File(_, size) => *size,
+            Stored::Object(object) => object.size,
         }
     }
 
-    /// Reads the bytes from `offset` on. Blocking for a file.
+    /// Reads the bytes from `offset` on. Blocking for a file or an object.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's or the object store's.
     pub fn reader(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Stored::Inline(bytes) => {
@@ -314,6 +357,7 @@ impl Stored {
                 io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
                 Box::new(io::BufReader::with_capacity(64 * 1024, file))
             }
+            Stored::Object(object) => Box::new(object.remote.reader(&object.place, offset, object.size)),
         })
     }
 }
@@ -372,8 +416,11 @@ impl Store {
         let stored = self.stored(digest, row);
         let parsed = match stored {
             Stored::Inline(bytes) => parse(&bytes),
-            Stored::File(path, _) => {
-                let bytes = tokio::task::spawn_blocking(move || fs::read(path));
+            elsewhere => {
+                let bytes = tokio::task::spawn_blocking(move || {
+                    let mut bytes = Vec::new();
+                    elsewhere.reader(0)?.read_to_end(&mut bytes).map(|_| bytes)
+                });
                 parse(&bytes.await.map_err(|_| Error::Broken)??)
             }
         };
@@ -385,7 +432,14 @@ impl Store {
             Some(bytes) => Stored::Inline(bytes),
             None => {
                 let place = row.place.unwrap_or_else(|| first_place(digest));
-                Stored::File(self.blobs().dir.join(place), row.size.unsigned_abs())
+                let (file, size) = (self.blobs().dir.join(&place), row.size.unsigned_abs());
+                match &self.blobs().remote {
+                    // What was stored before there was an object store is where it was.
+                    Some(remote) if !file.exists() => {
+                        Stored::Object(Object { remote: remote.clone(), place, size })
+                    }
+                    _ => Stored::File(file, size),
+                }
             }
         }
     }

@@ -59,11 +59,15 @@ pub type Place = (String, i64);
 
 impl Store {
     /// Leases what is due, of whatever destination, in turn between them. For a worker that works step by step: one
-    /// that goes on and on remembers whose turn it is, and names them ([`Store::claim_from`]).
+    /// that goes on and on remembers whose turn it is, and names them ([`Store::claim_from`]). Of what would leave this
+    /// system nothing is leased while sending is paused.
     ///
     /// # Errors
     /// The database's.
     pub async fn claim(&self, claim: Claim<'_>) -> Result<Vec<Leased>> {
+        if claim.lane != Lane::Here && self.paused().await?.is_some() {
+            return Ok(Vec::new());
+        }
         let mut ready = self.ready(claim.lane, claim.now, None, MOST).await?;
         ready.retain(|name| !claim.busy.contains(name));
         let places: Vec<Place> = ready.into_iter().map(|name| (name, claim.per_destination)).collect();
@@ -132,7 +136,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn take_over(&self, now: i64) -> Result<u64> {
-        if matches!(self.0.engine, super::Engine::Postgres(_)) {
+        if matches!(self.0.engine, super::Engine::Postgres(..)) {
             return Ok(0);
         }
         self.write(async move |tx| {

@@ -1,4 +1,4 @@
-//! Collecting: bytes that nothing refers to any more are deleted, the row first, the file after it.
+//! Collecting: bytes that nothing refers to any more are deleted, the row first, the file or object after it.
 //!
 //! Why nothing that is referred to is ever lost: a blob's row is written in the unit that refers to it, and takes the
 //! row's lock even if it is there already; a collector locks the row, and only then looks for references, so that
@@ -98,11 +98,19 @@ impl Store {
         Ok(count)
     }
 
-    /// Removes old files of one directory that no row names: of requests that were cut off, of bytes that came twice.
+    /// Removes old files that no row names, of the next `limit` of one directory: of requests that were cut off, of bytes
+    /// that came twice, of a spool whose process died.
     async fn collect_orphans(&self, limit: i64, now: i64) -> Result<usize> {
-        let directory = self.blobs().seen().next_directory();
+        let (directory, after) = self.blobs().seen().here();
         let before = UNIX_EPOCH + Duration::from_millis((now - ORPHANS).max(0).unsigned_abs());
-        let old = self.blobs().old(directory, before, usize::try_from(limit).unwrap_or(0)).await?;
+        let limit = usize::try_from(limit).unwrap_or(0);
+        let page = self.blobs().page(&directory, &after, limit).await?;
+        self.blobs().seen().go_on(page.last().filter(|_| page.len() == limit).map(|(name, _)| name.clone()));
+        let old: Vec<String> = page
+            .into_iter()
+            .filter(|(_, written)| *written < before)
+            .map(|(name, _)| format!("{directory}/{name}"))
+            .collect();
         let mut orphans = Vec::new();
         for some in old.chunks(AT_ONCE) {
             let digests: Vec<Digest> = some.iter().filter_map(|place| digest_of(place)).collect();
@@ -137,13 +145,24 @@ fn digest_of(place: &str) -> Option<Digest> {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     digest: Vec<u8>,
-    directory: u8,
+    /// Of the 256 of the blobs; the one after them is the spool's.
+    directory: usize,
+    name: String,
 }
 
 impl Seen {
-    fn next_directory(&mut self) -> u8 {
-        self.directory = self.directory.wrapping_add(1);
-        self.directory
+    /// The directory whose turn it is, and the name after which to go on.
+    fn here(&self) -> (String, String) {
+        let directory = if self.directory < 256 { format!("{:02x}", self.directory) } else { "spool".into() };
+        (directory, self.name.clone())
+    }
+
+    /// Goes on after this name, or with the next directory.
+    fn go_on(&mut self, after: Option<String>) {
+        if after.is_none() {
+            self.directory = (self.directory + 1) % 257;
+        }
+        self.name = after.unwrap_or_default();
     }
 }
 

@@ -143,6 +143,11 @@ impl Statement {
 pub(crate) type Spoken = (String, Vec<Value>);
 
 impl Statement {
+    /// The text as SQLite reads it.
+    pub(crate) fn text(&self) -> &str {
+        &self.sqlite
+    }
+
     pub(crate) fn sqlite(self) -> Spoken {
         (self.sqlite.into_owned(), self.args)
     }
@@ -288,6 +293,17 @@ impl Tx {
 
     pub(crate) fn committed(&self) {
         self.tally.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs the statements of several units at once; whether all of them did what they should. If not, everything
+    /// since the savepoint before them is to be undone.
+    pub(crate) async fn joined(&mut self, units: usize, statements: Vec<Statement>) -> bool {
+        self.next_unit();
+        let done = self.batch(statements).await.is_ok();
+        if done {
+            self.tally.units.fetch_add(units as u64 - 1, Ordering::Relaxed);
+        }
+        done
     }
 
     /// Has `topic` rung once this unit is durable.

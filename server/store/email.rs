@@ -172,7 +172,7 @@ impl NewEmail {
     }
 
     /// Several rows at once, each with the modification sequence that its account has given out for it.
-    pub(crate) fn insert_all(emails: &[(&NewEmail, i64)]) -> Vec<Statement> {
+    pub fn insert_all(emails: &[(&NewEmail, i64)]) -> Vec<Statement> {
         let rows = emails.iter().map(|(email, modseq)| {
             let mut row = Vec::from(email.columns());
             row.push((*modseq).into());

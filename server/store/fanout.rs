@@ -1,5 +1,5 @@
-//! One message into many mailboxes here, in one unit: a row's statements are what a unit costs, so a large fan-out
-//! is written as a few statements of many rows, and its submission is locked once.
+//! Many copies into mailboxes here, in one unit: a row's statements are what a unit costs, so what was claimed together
+//! is written as a few statements of many rows, and each submission is locked once.
 
 use std::collections::BTreeMap;
 
@@ -24,37 +24,54 @@ pub struct Copy {
 }
 
 impl Store {
-    /// Ends deliveries of one submission, claimed under one lease, each to another account here.
+    /// Ends deliveries that were claimed under one lease, each to an account here.
     ///
     /// # Errors
     /// [`Error::Conflict`]: one of the leases was lost, or a recipient has this copy already. Nothing is written
     /// then; each has to be ended by itself.
     pub async fn finish_together(&self, copies: Vec<Copy>, now: i64) -> Result<()> {
-        let mut accounts: Vec<Uuid> = copies.iter().map(|copy| copy.leased.account_id).take(1).collect();
+        let mut accounts: Vec<Uuid> = copies.iter().map(|copy| copy.leased.account_id).collect();
         accounts.extend(copies.iter().map(|copy| copy.email.account_id));
         self.write_for(accounts, async move |tx| {
-            let Some(first) = copies.first() else { return Ok(()) };
-            let Leased { account_id: sender, lease, .. } = first.leased;
-            let submission = first.leased.submission_id.ok_or(Error::NotFound)?;
-            let ids: Vec<Uuid> = copies.iter().map(|copy| copy.leased.id).collect();
-            let end = sql(
-                "update delivery set outcome = 'delivered', lease = null, leased_until = null, settled_at = ",
-            );
-            let end =
-                end.push_bind(now).push(" where settled_at is null and account_id = ").push_bind(sender);
-            let end = end.push(" and lease = ").push_bind(lease).push(" and id in ").push_list(&ids);
-            let count =
-                sql("update submission set unsettled = unsettled - $1 where account_id = $2 and id = $3 \
-                             returning email_id");
-            let count = count.bind(copies.len() as i64).bind(sender).bind(submission);
-            let settle = settle_delivery_promise(sender, submission, now);
-            let done = tx.batch([end.expect(copies.len() as u64), count, settle]).await?;
-            let [_, counted, settled] = done.as_slice() else { return Err(Error::NotFound) };
-            let (sent,): (Uuid,) = counted.rows()?.pop().ok_or(Error::NotFound)?;
+            let Some(Leased { lease, .. }) = copies.first().map(|copy| &copy.leased) else { return Ok(()) };
+            let mut senders: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+            let mut submissions: BTreeMap<(Uuid, Uuid), i64> = BTreeMap::new();
+            for Copy { leased, .. } in &copies {
+                senders.entry(leased.account_id).or_default().push(leased.id);
+                let submission = leased.submission_id.ok_or(Error::NotFound)?;
+                *submissions.entry((leased.account_id, submission)).or_default() += 1;
+            }
+            let mut batch = Vec::with_capacity(senders.len() + 2 * submissions.len());
+            for (sender, ids) in &senders {
+                let end = sql(
+                    "update delivery set outcome = 'delivered', lease = null, leased_until = null, settled_at = ",
+                );
+                let end = end.push_bind(now).push(" where settled_at is null and account_id = ").push_bind(*sender);
+                let end = end.push(" and lease = ").push_bind(*lease).push(" and id in ").push_list(ids);
+                batch.push(end.expect(ids.len() as u64));
+            }
+            for ((sender, submission), count) in &submissions {
+                let off = sql("update submission set unsettled = unsettled - $1 where account_id = $2 and id = $3 \
+                               returning email_id");
+                batch.push(off.bind(*count).bind(*sender).bind(*submission));
+                batch.push(settle_delivery_promise(*sender, *submission, now));
+            }
+            let done = tx.batch(batch).await?;
+            let mut sent = BTreeMap::new();
+            let mut fulfilled = Vec::new();
+            for (key, done) in submissions.keys().zip(done[senders.len()..].chunks_exact(2)) {
+                let (email,): (Uuid,) = done[0].rows()?.pop().ok_or(Error::NotFound)?;
+                sent.insert(*key, email);
+                fulfilled.extend(done[1].rows::<(Uuid, Uuid)>()?.into_iter().map(|row| (key.0, row)));
+            }
 
             let mut events: Vec<Event> = copies.iter().map(|copy| copy.email.event()).collect();
-            events.extend(ids.iter().map(|id| updated(sender, sent, *id).0));
-            for (promise, email) in settled.rows()? {
+            for Copy { leased, .. } in &copies {
+                let key = (leased.account_id, leased.submission_id.unwrap_or_default());
+                let email = *sent.get(&key).ok_or(Error::NotFound)?;
+                events.push(updated(leased.account_id, email, leased.id).0);
+            }
+            for (sender, (promise, email)) in fulfilled {
                 tx.ring(Topic::Promise(promise));
                 events.push(told(sender, promise, email));
             }

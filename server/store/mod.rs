@@ -21,14 +21,18 @@ pub mod forwarding;
 pub mod idempotency;
 pub mod mailbox;
 pub mod operate;
+pub mod pause;
 pub mod promise;
 pub mod prune;
+mod readers;
+pub mod remote;
 pub mod returns;
 pub mod schema;
 pub mod search;
 pub mod submission;
 pub mod suppression;
 pub mod thread;
+mod together;
 pub mod token;
 pub mod tracking;
 mod upkeep;
@@ -38,16 +42,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
 pub use bell::{Bell, Ear, Topic};
 pub use db::Tallied;
 use db::{Record, Statement, Tally, Trouble, Tx};
+use readers::Readers;
+use together::Together;
 use writer::Writer;
 
 /// The store's results.
@@ -73,7 +77,7 @@ pub enum Error {
     Unusable(String),
     /// A blob could not be read or written.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// The database's own error.
     #[error(transparent)]
     Database(sqlx::Error),
@@ -95,6 +99,19 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let remote =
+            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<remote::Unavailable>);
+        if remote || matches!(error.kind(), StorageFull | QuotaExceeded) {
+            tracing::error!(%error, "blobs cannot be stored or read at the moment");
+            return Error::Busy;
+        }
+        Error::Io(error)
+    }
+}
+
 /// No room: PostgreSQL's class 53; SQLite's FULL and IOERR, whose extended codes end in that byte.
 fn exhausted(code: &str) -> bool {
     match code.len() {
@@ -110,6 +127,8 @@ pub struct Settings {
     pub url: Option<String>,
     /// Where the SQLite file and the blobs live.
     pub data_dir: PathBuf,
+    /// The object store of the larger blobs, if they are not files.
+    pub blobs: Option<remote::Location>,
 }
 
 /// Everything remembered; clones share it.
@@ -122,6 +141,9 @@ struct Inner {
     tally: Arc<Tally>,
     bell: Bell,
     blobs: blob::Blobs,
+    /// By a token's digest.
+    credentials: Together<[u8; 32], (account::Account, token::TokenRow)>,
+    domains: account::Domains,
     /// Of the SQLite database.
     file: Option<PathBuf>,
     /// What return addresses are proved by, once it was read.
@@ -129,14 +151,16 @@ struct Inner {
 }
 
 enum Engine {
-    Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Sqlite(Readers<SqliteConnection>),
+    /// Those that read, and the few that ring the bell.
+    Postgres(Readers<PgConnection>, PgPool),
 }
 
 /// Connections that only read, on SQLite.
-const READERS: u32 = 4;
-/// Connections of one node to PostgreSQL that read; the writer has its own.
-const CONNECTIONS: u32 = 12;
+const READERS: usize = 4;
+/// Connections of one node to PostgreSQL that read, and those that ring; the writer has its own.
+const CONNECTIONS: usize = 12;
+const RINGERS: u32 = 3;
 /// The waits before a read is tried again on a new connection, in milliseconds.
 const READ_AGAIN: [u64; 6] = [0, 100, 300, 1000, 2000, 4000];
 /// Prepared texts each connection keeps.
@@ -149,7 +173,7 @@ impl Store {
     /// [`Error::Unusable`] for a database that is newer than this version, or damaged.
     pub async fn open(settings: &Settings) -> Result<Self> {
         private_dir(&settings.data_dir)?;
-        let blobs = blob::Blobs::open(settings.data_dir.join("blobs"))?;
+        let blobs = blob::Blobs::open(settings.data_dir.join("blobs"), settings.blobs.clone())?;
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
         let mut database = None;
@@ -172,7 +196,9 @@ impl Store {
             opened
         };
         let return_key = tokio::sync::OnceCell::new();
-        let inner = Inner { engine, writer, tally, bell, blobs, file: database, return_key };
+        let (credentials, domains) = (Together::default(), account::Domains::default());
+        let inner =
+            Inner { engine, writer, tally, bell, blobs, credentials, domains, file: database, return_key };
         Ok(Self(Arc::new(inner), Arc::new([])))
     }
 
@@ -211,6 +237,21 @@ impl Store {
         self.0.writer.write(accounts.into(), unit).await
     }
 
+    /// Runs statements as one unit of [`Store::write_for`], and rings these topics once it is durable. Units of the
+    /// same statements may go down in one call, so this is the way for what comes often.
+    ///
+    /// # Errors
+    /// As of [`Store::write_for`]; [`Error::Conflict`] also when a statement did not write what it is expected to.
+    pub async fn put(
+        &self,
+        accounts: impl Into<Vec<Uuid>>,
+        mut statements: Vec<Statement>,
+        rings: Vec<Topic>,
+    ) -> Result<()> {
+        statements.extend(self.1.iter().cloned());
+        self.0.writer.put(accounts.into(), statements, rings).await
+    }
+
     /// How much the write door has done.
     pub fn tallied(&self) -> Tallied {
         self.0.tally.read()
@@ -231,9 +272,9 @@ impl Store {
         let mut done = match &self.0.engine {
             Engine::Sqlite(reads) => {
                 let (text, args) = statement.sqlite();
-                db::sqlite_read(&mut *reads.acquire().await?, text, args).await?
+                reads.read(async |connection| db::sqlite_read(connection, text, args).await).await?
             }
-            Engine::Postgres(pool) => read(pool, statement).await?,
+            Engine::Postgres(reads, _) => read(reads, statement).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
     }
@@ -268,12 +309,26 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the object store of the larger blobs, if there is one, lets us in.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`]: why it does not.
+    pub async fn check_blobs(&self) -> Result<()> {
+        match self.0.blobs.remote() {
+            Some(remote) => remote.check().await,
+            None => Ok(()),
+        }
+    }
+
     /// Takes no more writes and returns when those that wait are answered.
     pub async fn close(&self) {
         self.0.writer.close().await;
         match &self.0.engine {
             Engine::Sqlite(reads) => reads.close().await,
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres(reads, pool) => {
+                reads.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -324,16 +379,8 @@ async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, W
     connection.close().await?;
     let bell = Bell::default();
     let writer = Writer::sqlite(options.clone(), bell.clone(), tally.clone()).await?;
-    let reads = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .connect_with(
-            options
-                .create_if_missing(false)
-                .read_only(true)
-                .statement_cache_capacity(TEXTS)
-                .disable_statement_logging(),
-        )
-        .await?;
+    let options = options.create_if_missing(false).read_only(true).statement_cache_capacity(TEXTS);
+    let reads = Readers::new(options.disable_statement_logging(), READERS);
     Ok((Engine::Sqlite(reads), writer, bell))
 }
 
@@ -341,26 +388,24 @@ async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engi
     let options =
         options.application_name("restante").statement_cache_capacity(TEXTS).disable_statement_logging();
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(RINGERS)
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.clone())
         .await?;
     schema::migrate_postgres(&pool).await?;
     let bell = Bell::across(&pool);
     let writer = Writer::postgres(&options, &bell, tally)?;
-    Ok((Engine::Postgres(pool), writer, bell))
+    Ok((Engine::Postgres(Readers::new(options, CONNECTIONS), pool), writer, bell))
 }
 
 /// A read is tried again where its connection was lost.
-async fn read(pool: &PgPool, statement: Statement) -> Result<Vec<db::Done>> {
+async fn read(reads: &Readers<PgConnection>, statement: Statement) -> Result<Vec<db::Done>> {
     let (text, args) = statement.postgres();
     for wait in READ_AGAIN {
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        let done = match pool.acquire().await {
-            Ok(mut connection) => db::timed(db::postgres(&mut connection, text.clone(), args.clone())).await,
-            Err(error) => Err(error.into()),
-        };
-        match done {
+        let (text, args) = (text.clone(), args.clone());
+        let read = reads.read(async |connection| db::timed(db::postgres(connection, text, args)).await);
+        match read.await {
             Err(Error::Database(error)) if Trouble::of(&error) == Some(Trouble::Lost) => {
                 tracing::warn!(%error, "the database could not be read; trying again");
             }

@@ -20,6 +20,7 @@ const SHARED: &[Text] = migrations![
     "0003_queue.sql" = 3 "queue",
     "0004_forwarding.sql" = 4 "forwarding",
     "0006_upkeep.sql" = 6 "upkeep",
+    "0009_pause.sql" = 9 "pause",
     "0011_destinations.sql" = 11 "destinations",
     "0012_returns.sql" = 12 "returns",
 ];

@@ -161,12 +161,9 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the idempotency key, or the message's source, was accepted before.
     pub async fn accept(&self, acceptance: Acceptance) -> Result<()> {
-        self.write_for([acceptance.email.account_id], async move |tx| {
-            tx.ring(Topic::Queue);
-            tx.ring(Topic::Account(acceptance.email.account_id));
-            tx.batch(acceptance.statements()).await.map(drop)
-        })
-        .await
+        let account = acceptance.email.account_id;
+        let rings = vec![Topic::Queue, Topic::Account(account)];
+        self.put([account], acceptance.statements(), rings).await
     }
 
     /// Submissions by account and id.

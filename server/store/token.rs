@@ -1,11 +1,14 @@
 //! How accounts prove who they are: API tokens, browser sessions, and the brake on guessing. Secrets are kept
 //! only as SHA-256 digests.
 
+use std::collections::HashMap;
+
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::account::Account;
 use super::db::sql;
+use super::together::AsyncRead;
 use super::{Error, Result, Store};
 
 /// A token to be made.
@@ -65,6 +68,36 @@ const LONGEST: i64 = 15 * 60 * 1000;
 /// Failures are forgotten after this long without another, in milliseconds.
 const FORGET: i64 = 24 * 60 * 60 * 1000;
 
+/// Looks tokens up.
+struct Credentials(Store);
+
+/// A token with its digest.
+#[derive(FromRow)]
+struct Digested {
+    digest: Vec<u8>,
+    #[sqlx(flatten)]
+    token: TokenRow,
+}
+
+impl AsyncRead<[u8; 32], (Account, TokenRow)> for Credentials {
+    async fn read(&self, digests: Vec<[u8; 32]>) -> Result<HashMap<[u8; 32], (Account, TokenRow)>> {
+        let by = sql(
+            "select t.digest, t.account_id, t.id, t.name, t.scopes, t.created_at, t.expires_at, t.revoked_at, \
+                      c.kind as account_kind, c.name as account_name, c.admin as account_admin, \
+                      c.created_at as account_created_at, a.shown as account_address \
+                      from token t join account c on c.id = t.account_id \
+                      join address a on a.account_id = c.id and a.main \
+                      where c.disabled_at is null and t.digest in ",
+        );
+        let rows: Vec<Joined<Digested>> = self.0.all(by.push_list(&digests)).await?;
+        let found = rows.into_iter().map(Joined::split).filter_map(|(account, row)| {
+            // Another length can be nobody's.
+            Some((row.digest.try_into().ok()?, (account, row.token)))
+        });
+        Ok(found.collect())
+    }
+}
+
 impl Store {
     /// Makes a token.
     ///
@@ -119,20 +152,10 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn credential_by_token(&self, digest: [u8; 32]) -> Result<Option<(Account, TokenRow)>> {
-        let row: Option<Joined<TokenRow>> = self
-            .first(
-                sql(
-                    "select t.account_id, t.id, t.name, t.scopes, t.created_at, t.expires_at, t.revoked_at, \
-                     c.kind as account_kind, c.name as account_name, c.admin as account_admin, \
-                     c.created_at as account_created_at, a.shown as account_address \
-                     from token t join account c on c.id = t.account_id \
-                     join address a on a.account_id = c.id and a.main \
-                     where t.digest = $1 and c.disabled_at is null",
-                )
-                .bind(digest),
-            )
-            .await?;
-        Ok(row.map(Joined::split))
+        match self.0.credentials.find(digest, Credentials(self.clone())).await {
+            Some(found) => Ok(found),
+            None => Ok(Credentials(self.clone()).read(vec![digest]).await?.remove(&digest)),
+        }
     }
 
     /// Makes a session.

@@ -79,7 +79,7 @@ pub(super) async fn message(
     match written {
         Ok((blob, content)) => Ok((blob.summarised(&content), content)),
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(Refusal::TooLarge(limit)),
-        Err(error) => Err(store::Error::Io(error).into()),
+        Err(error) => Err(store::Error::from(error).into()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! accepted in one transaction with everything that must still happen to it.
 
 mod compose;
+pub mod letter;
 mod policy;
 pub mod respond;
 

@@ -61,7 +61,7 @@ pub(super) async fn recipients(context: &Context, request: &Request) -> Result<V
     if named > most {
         return Err(Refusal::TooManyRecipients(named, most));
     }
-    let domains: HashSet<String> = context.store.local_domains().await?.into_iter().collect();
+    let domains = context.store.local_domains().await?;
     let mut seen = HashSet::new();
     let mut recipients = Vec::with_capacity(named);
     let all = request

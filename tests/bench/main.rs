@@ -1,16 +1,22 @@
-//! The benchmark: `tests/bench/run`, or `cargo bench --bench bench -- [DIRECTORY]`.
+//! The benchmark: `tests/bench/run`, or `cargo bench --bench bench -- [DIRECTORY] [PART]…`; the parts are `accept`,
+//! `queue`, `filed`, `read`, `process`, and all when none is named.
 //!
 //! Everything is measured in one run on one machine, beside its references, because the disk's sync rate moves by the
 //! hour: five interleaved rounds, the sync rate before each, medians and ranges, no verdict where the rate moved more
 //! than three times. `BENCH_POSTGRES` names a server to measure as well, `BENCH_ROUNDS` how many rounds, `BENCH_SMTP` a
-//! command that prints the rates of Postfix's smtpd at 32 and 128 sessions. With `--relay` mail out is measured instead.
+//! command that prints the rates of Postfix's smtpd at 32 and 128 sessions, and that of Postfix to Dovecot's LMTP.
+//! `BENCH_LARGE=0` leaves the accounts of a million messages out. With `--relay` mail out is measured instead.
 
 mod load;
+mod process;
+mod reads;
 mod relay;
+mod table;
 mod work;
 
 use std::fs::File;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +29,7 @@ use restante::store::Tallied;
 use restante::store::account::{Kind, NewAccount};
 use restante::store::token::NewToken;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use table::Table;
 use uuid::Uuid;
 
 /// How long one measurement loads the server.
@@ -76,6 +83,19 @@ impl Bench {
         Ok(Self { running, accounts: made, token })
     }
 
+    fn url(&self) -> anyhow::Result<SocketAddr> {
+        self.running.http.ok_or_else(|| anyhow::anyhow!("no HTTP door"))
+    }
+
+    /// Does what a database does by itself after a large import, when it has the time.
+    async fn settled(&self, postgres: Option<&str>) -> anyhow::Result<()> {
+        if let Some(server) = postgres {
+            let mut admin = PgConnection::connect(&format!("{server}/restante_bench")).await?;
+            admin.execute("vacuum analyze").await?;
+        }
+        Ok(())
+    }
+
     fn since(&self, before: Tallied) -> (f64, f64) {
         let now = self.running.context.store.tallied();
         let commits = (now.commits - before.commits).max(1) as f64;
@@ -100,113 +120,125 @@ fn sync_rate(dir: &Path) -> anyhow::Result<f64> {
     Ok(rate)
 }
 
-/// One figure over all rounds.
-#[derive(Default)]
-struct Figure(Vec<f64>);
-
-impl Figure {
-    fn median(&self) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-    }
-
-    fn range(&self) -> (f64, f64) {
-        self.0.iter().fold((f64::MAX, f64::MIN), |(low, high), n| (low.min(*n), high.max(*n)))
-    }
-}
-
-/// Every figure, in the order in which it was first measured.
-#[derive(Default)]
-struct Table(Vec<(String, Figure)>);
-
-impl Table {
-    fn add(&mut self, name: String, value: f64) {
-        eprintln!("  {name}: {value:.1}");
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, figure)) => figure.0.push(value),
-            None => self.0.push((name, Figure(vec![value]))),
-        }
-    }
-
-    fn median(&self, name: &str) -> Option<f64> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, figure)| figure.median())
-    }
-
-    fn print(&self) {
-        println!("{:<52} {:>10} {:>10} {:>10}", "", "median", "min", "max");
-        for (name, figure) in &self.0 {
-            let (low, high) = figure.range();
-            println!("{name:<52} {:>10.1} {low:>10.1} {high:>10.1}", figure.median());
-        }
-        println!();
-        let moved = self.0.iter().find(|(name, _)| name == "syncs/s").map(|(_, figure)| figure.range());
-        if moved.is_some_and(|(low, high)| high > low * 3.0) {
-            println!("The sync rate moved more than three times: the ratios below prove nothing.");
-        }
-        for engine in ["sqlite", "postgres"] {
-            for (connections, least) in [(32, 3.0), (128, 4.0)] {
-                let accept = self.median(&format!("{engine} accept, {connections} connections /s"));
-                let smtpd = self.median(&format!("postfix smtpd, {connections} sessions /s"));
-                let limit = self.median(&format!("{engine} limit, {connections} connections /s"));
-                ratio(&format!("A {engine}: accept / Postfix smtpd, {connections}"), accept, smtpd, least);
-                ratio(&format!("A {engine}: accept / one row, {connections}"), accept, limit, 0.4);
-            }
-            let queue = self.median(&format!("{engine} claim + settle /s"));
-            let least = if engine == "sqlite" { 5000.0 } else { 8000.0 };
-            ratio(&format!("F {engine}: claim + settle per s / target"), queue, Some(least), 1.0);
-            let fan = self.median(&format!("{engine} 1,000 recipients ms"));
-            ratio(&format!("I {engine}: 500 ms / 1,000 recipients"), Some(500.0), fan, 1.0);
-        }
-    }
-}
-
-fn ratio(name: &str, is: Option<f64>, of: Option<f64>, least: f64) {
-    if let (Some(is), Some(of)) = (is, of) {
-        let verdict = if is / of >= least { "reached" } else { "missed" };
-        println!("{name:<52} {:>9.2}x  target {least}x: {verdict}", is / of);
-    }
-}
-
 /// A message of 2 KB to the second account.
 fn message(bench: &Bench) -> String {
     let text = "All work and no play makes a dull message. ".repeat(46);
     serde_json::json!({ "to": [bench.accounts[1].1], "subject": "Measured", "text": text }).to_string()
 }
 
-async fn round(table: &mut Table, dir: &Path, engine: &str, postgres: Option<&str>) -> anyhow::Result<()> {
-    let bench = Bench::start(dir, postgres, 2, false).await?;
-    let url = bench.running.http.ok_or_else(|| anyhow::anyhow!("no HTTP door"))?;
-    let limit = work::one_row(bench.running.context.store.clone()).await?;
-    let body = message(&bench);
-    for connections in [1, 32, 128] {
-        let load = load::post(limit, "/", &bench.token, &body, connections, LONG).await?;
-        table.add(format!("{engine} limit, {connections} connections /s"), load.rate);
-        let before = bench.running.context.store.tallied();
-        let load = load::post(url, "/v1/messages", &bench.token, &body, connections, LONG).await?;
-        let (per_commit, _) = bench.since(before);
-        table.add(format!("{engine} accept, {connections} connections /s"), load.rate);
-        table.add(format!("{engine} accept, {connections} connections p99 ms"), load.p99);
-        table.add(format!("{engine} accept, {connections} messages per sync"), per_commit);
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Parts {
+    accept: bool,
+    queue: bool,
+    filed: bool,
+    read: bool,
+    process: bool,
+}
+
+async fn round(
+    table: &mut Table,
+    dir: &Path,
+    engine: &str,
+    postgres: Option<&str>,
+    parts: Parts,
+) -> anyhow::Result<()> {
+    if parts.accept {
+        let bench = Bench::start(dir, postgres, 2, false).await?;
+        let url = bench.url()?;
+        let limit = work::one_row(bench.running.context.store.clone()).await?;
+        let body = message(&bench);
+        for connections in [1, 8, 32, 128] {
+            let load = load::post(limit, "/", &bench.token, &body, connections, LONG).await?;
+            table.add(format!("{engine} limit, {connections} connections /s"), load.rate);
+            let before = bench.running.context.store.tallied();
+            let load = load::post(url, "/v1/messages", &bench.token, &body, connections, LONG).await?;
+            let (per_commit, _) = bench.since(before);
+            table.add(format!("{engine} accept, {connections} connections /s"), load.rate);
+            table.add(format!("{engine} accept, {connections} connections p99 ms"), load.p99);
+            table.add(format!("{engine} accept, {connections} messages per commit"), per_commit);
+        }
+        bench.running.stop().await;
     }
-    bench.running.stop().await;
+    if parts.queue {
+        let bench = Bench::start(dir, postgres, 2, false).await?;
+        table.add(format!("{engine} claim + settle /s"), work::queue(&bench, 20_000).await?);
+        bench.running.stop().await;
+    }
+    if parts.filed {
+        let bench = Bench::start(dir, postgres, 1001, true).await?;
+        table.add(format!("{engine} 1,000 recipients ms"), work::fan_out(&bench).await?);
+        let body = message(&bench);
+        table.add(
+            format!("{engine} accepted and filed /s"),
+            work::end_to_end(&bench, bench.url()?, &body).await?,
+        );
+        bench.running.stop().await;
+    }
+    if parts.process
+        && let Some(server) = postgres
+    {
+        let bench = Bench::start(dir, postgres, 2, false).await?;
+        let (token, body) = (bench.token.clone(), message(&bench));
+        bench.running.stop().await;
+        process::nodes(table, dir, &format!("{server}/restante_bench"), &token, &body).await?;
+    }
+    Ok(())
+}
 
+/// Reading: the accounts are filled once, and read in every round.
+async fn reading(
+    table: &mut Table,
+    dir: &Path,
+    engine: &str,
+    postgres: Option<&str>,
+    rounds: usize,
+    parts: Parts,
+) -> anyhow::Result<()> {
     let bench = Bench::start(dir, postgres, 2, false).await?;
-    table.add(format!("{engine} claim + settle /s"), work::queue(&bench, 20_000).await?);
+    let large = std::env::var("BENCH_LARGE").is_ok_and(|large| large == "0");
+    let mut accounts = Vec::new();
+    for (name, count) in [("1k", 1000), ("100k", 100_000), ("1M", 1_000_000)] {
+        if count < 1_000_000 || !large {
+            accounts.push(reads::corpus(&bench, name, count).await?);
+        }
+    }
+    bench.settled(postgres).await?;
+    for n in 1..=rounds {
+        eprintln!("reading, round {n} of {rounds}");
+        for account in &accounts {
+            reads::read(table, account, engine, bench.url()?).await?;
+        }
+        if let Some(largest) = accounts.last() {
+            reads::search(table, &bench, largest, engine).await?;
+        }
+    }
+    let (token, body) = (bench.token.clone(), message(&bench));
     bench.running.stop().await;
-
-    let bench = Bench::start(dir, postgres, 1001, true).await?;
-    table.add(format!("{engine} 1,000 recipients ms"), work::fan_out(&bench).await?);
-    let body = message(&bench);
-    let url = bench.running.http.ok_or_else(|| anyhow::anyhow!("no HTTP door"))?;
-    table.add(format!("{engine} accepted and filed /s"), work::end_to_end(&bench, url, &body).await?);
-    bench.running.stop().await;
+    if parts.process
+        && postgres.is_none()
+        && let Some(largest) = accounts.last()
+    {
+        process::loaded(table, &dir.join("bench"), &largest.token, &token, &body).await?;
+    }
     Ok(())
 }
 
 fn main() -> anyhow::Result<()> {
-    let dir = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let dir = dir.map_or_else(std::env::temp_dir, PathBuf::from);
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let (names, dirs): (Vec<_>, Vec<_>) = arguments
+        .into_iter()
+        .partition(|argument| ["accept", "queue", "filed", "read", "process"].contains(&argument.as_str()));
+    let dir = dirs.first().map_or_else(std::env::temp_dir, PathBuf::from);
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let parts = Parts {
+        accept: wanted("accept"),
+        queue: wanted("queue"),
+        filed: wanted("filed"),
+        read: wanted("read"),
+        process: wanted("process"),
+    };
     let postgres = std::env::var("BENCH_POSTGRES").ok();
     let rounds: usize = std::env::var("BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -216,17 +248,31 @@ fn main() -> anyhow::Result<()> {
     let mut table = Table::default();
     for n in 1..=rounds {
         eprintln!("round {n} of {rounds} in {}", dir.display());
-        table.add("syncs/s".into(), sync_rate(&dir)?);
-        if let Ok(command) = std::env::var("BENCH_SMTP") {
+        table.add("syncs/s", sync_rate(&dir)?);
+        if let Some(command) = std::env::var("BENCH_SMTP").ok().filter(|_| parts.accept || parts.filed) {
             let said = Command::new("sh").args(["-c", &command]).output()?;
             let rates = String::from_utf8(said.stdout)?;
-            for (sessions, rate) in [32, 128].iter().zip(rates.split_whitespace()) {
-                table.add(format!("postfix smtpd, {sessions} sessions /s"), rate.parse()?);
+            let names = [
+                "postfix smtpd, 32 sessions /s",
+                "postfix smtpd, 128 sessions /s",
+                "postfix to dovecot lmtp /s",
+            ];
+            for (name, rate) in names.into_iter().zip(rates.split_whitespace()) {
+                table.add(name, rate.parse()?);
             }
         }
-        runtime.block_on(round(&mut table, &dir, "sqlite", None))?;
+        if parts.process {
+            runtime.block_on(process::idle(&mut table, &dir))?;
+        }
+        runtime.block_on(round(&mut table, &dir, "sqlite", None, parts))?;
         if let Some(server) = &postgres {
-            runtime.block_on(round(&mut table, &dir, "postgres", Some(server)))?;
+            runtime.block_on(round(&mut table, &dir, "postgres", Some(server), parts))?;
+        }
+    }
+    if parts.read {
+        runtime.block_on(reading(&mut table, &dir, "sqlite", None, rounds, parts))?;
+        if let Some(server) = &postgres {
+            runtime.block_on(reading(&mut table, &dir, "postgres", Some(server), rounds, parts))?;
         }
     }
     let _ = std::fs::remove_dir_all(dir.join("bench"));

@@ -8,6 +8,7 @@ mod lease;
 mod local;
 mod notice;
 mod outcomes;
+mod pause;
 mod relay;
 mod reply;
 mod retry;

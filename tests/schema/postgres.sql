@@ -129,6 +129,9 @@ mailbox.name text not null
 mailbox.role text
 mailbox.position bigint not null
 mailbox.created_at bigint not null
+pause.one boolean not null
+pause.since bigint not null
+pause.reason text not null
 promise.account_id uuid not null
 promise.id uuid not null
 promise.kind text not null
@@ -242,6 +245,8 @@ idempotency PRIMARY KEY (account_id, key)
 mailbox PRIMARY KEY (account_id, id)
 mailbox UNIQUE (account_id, name)
 mailbox UNIQUE (account_id, role)
+pause CHECK (one)
+pause PRIMARY KEY (one)
 promise PRIMARY KEY (account_id, id)
 reply_address PRIMARY KEY (digest)
 search PRIMARY KEY (account_id, email_id)
@@ -309,6 +314,7 @@ CREATE UNIQUE INDEX idempotency_pkey ON public.idempotency USING btree (account_
 CREATE UNIQUE INDEX mailbox_account_id_name_key ON public.mailbox USING btree (account_id, name)
 CREATE UNIQUE INDEX mailbox_account_id_role_key ON public.mailbox USING btree (account_id, role)
 CREATE UNIQUE INDEX mailbox_pkey ON public.mailbox USING btree (account_id, id)
+CREATE UNIQUE INDEX pause_pkey ON public.pause USING btree (one)
 CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
 CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (digest)
 CREATE UNIQUE INDEX search_pkey ON public.search USING btree (account_id, email_id)

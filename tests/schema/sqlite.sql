@@ -181,6 +181,11 @@ CREATE TABLE mailbox (
   unique (account_id, name),
   unique (account_id, role)
 );
+CREATE TABLE pause (
+  one boolean not null primary key check (one),
+  since bigint not null,
+  reason text not null                -- restored: from a backup, until an administrator confirms; asked: by an administrator
+);
 CREATE TABLE promise (
   account_id uuid not null,           -- who asked
   id uuid not null,

@@ -1,6 +1,8 @@
 //! The SMTP door over TCP: what it takes, and what it withstands.
 
 mod attacks;
+mod lmtp;
+mod submission;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -209,7 +211,7 @@ async fn commands_have_their_order() {
         ("MAIL FROM:<bo@outside.test> SIZE=1", "555 5.5.4"),
         (
             "EHLO client.test",
-            "250-example.org\r\n250-PIPELINING\r\n250-SIZE 1048576\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n",
+            "250-example.org\r\n250-PIPELINING\r\n250-SIZE 1048576\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n",
         ),
         ("RCPT TO:<ana@example.org>", "503 5.5.1"),
         ("DATA", "503 5.5.1"),
@@ -308,6 +310,19 @@ async fn over_memory(office: &Office, early: &[u8]) -> String {
     drop(client);
     crate::support::within("the session", session).await.unwrap();
     String::from_utf8_lossy(&said[..n]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_connects_so_often_in_a_minute() {
+    let settings = Settings { connections_per_minute: 2, ..Settings::default() };
+    let office = Office::with(Engine::Sqlite, settings, 1 << 20).await;
+    for expected in ["220 ", "220 ", "421 4.7.0"] {
+        assert!(over_memory(&office, b"").await.starts_with(expected), "{expected}");
+    }
+    // This machine itself is not counted.
+    for _ in 0..5 {
+        office.session().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

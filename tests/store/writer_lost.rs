@@ -28,7 +28,7 @@ async fn kept(store: &Store) -> Vec<i64> {
 }
 
 async fn open(url: String, dir: &Dir) -> Store {
-    Store::open(&Settings { url: Some(url), data_dir: dir.path().join("data") }).await.unwrap()
+    Store::open(&Settings { url: Some(url), data_dir: dir.path().join("data"), blobs: None }).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

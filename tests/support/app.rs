@@ -18,6 +18,7 @@ use restante::submission::{Accepted, Context, Request, submit};
 use uuid::Uuid;
 
 use super::mta::Mta;
+use super::s3::S3;
 use super::{Database, Engine};
 
 /// The domain of every account here.
@@ -73,14 +74,27 @@ impl App {
         Self::with(engine, worker_settings(Some(mta))).await
     }
 
+    /// Starts one whose larger blobs are objects.
+    pub(crate) async fn with_objects(engine: Engine, s3: &S3) -> Self {
+        Self::build(engine, worker_settings(None), Some(s3)).await
+    }
+
     /// Starts one with a worker of these settings.
     pub(crate) async fn with(engine: Engine, settings: Settings) -> Self {
+        Self::build(engine, settings, None).await
+    }
+
+    async fn build(engine: Engine, settings: Settings, s3: Option<&S3>) -> Self {
         let database = Database::new(engine).await;
         let (clock, ids) = (Clock::manual(clock::at(1_795_428_000_000)), Ids::seeded(1));
         let mut config = Config { data_dir: database.settings().data_dir, ..Config::default() };
         config.database.url = database.url();
         config.mail.domain = DOMAIN.into();
-        let context = app::App::new(config).with(clock.clone(), ids.clone()).context().await.unwrap();
+        let mut app = app::App::new(config).with(clock.clone(), ids.clone());
+        if let Some(s3) = s3 {
+            app = app.with_blobs(s3.location());
+        }
+        let context = app.context().await.unwrap();
         let context = Context { relays: settings.relay.is_some(), ..context };
         let worker = Worker::new(context.clone(), settings);
         let (store, must_settle) = (context.store.clone(), AtomicBool::new(false));

@@ -58,7 +58,7 @@ impl Database {
 
     /// Where a store finds it; the blobs are in a directory of their own.
     pub(crate) fn settings(&self) -> store::Settings {
-        store::Settings { url: self.url(), data_dir: self.dir.path().join("data") }
+        store::Settings { url: self.url(), data_dir: self.dir.path().join("data"), blobs: None }
     }
 
     /// As `database.url` takes it: none is SQLite in the data directory.

@@ -2,8 +2,13 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use rustls::SupportedProtocolVersion;
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::TcpStream;
+
+use super::tls::Pki;
 
 /// A header field of a message, unfolded, as it stands there; empty when there is none.
 pub(crate) fn header(message: &[u8], name: &str) -> String {
@@ -52,18 +57,53 @@ pub(crate) fn letter(from: &str, to: &str, subject: &str, more: &[(&str, &str)],
     letter.into_bytes()
 }
 
+/// Whatever a session goes over.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
 /// A session with an SMTP server, command by command.
 pub(crate) struct Smtp {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Wire>>,
 }
 
 impl Smtp {
     /// Connects and waits for the greeting, which is given back.
     pub(crate) async fn connect(addr: SocketAddr) -> (Self, String) {
-        let mut smtp = Self { stream: BufReader::new(TcpStream::connect(addr).await.unwrap()) };
-        smtp.stream.get_ref().set_nodelay(true).unwrap();
+        let stream = TcpStream::connect(addr).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut smtp = Self::over(stream);
         let banner = smtp.reply().await;
         (smtp, banner)
+    }
+
+    /// The same with TLS from the beginning.
+    pub(crate) async fn connect_tls(
+        addr: SocketAddr,
+        pki: &Pki,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> std::io::Result<(Self, String)> {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        let mut smtp = Self::over(pki.connect(stream, versions).await?);
+        let banner = smtp.reply().await;
+        Ok((smtp, banner))
+    }
+
+    /// A session on a connection.
+    pub(crate) fn over(stream: impl Wire + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(stream)) }
+    }
+
+    /// Goes on behind TLS, after the reply to STARTTLS; what came behind that reply in clear is left out.
+    pub(crate) async fn secure(self, pki: &Pki) -> std::io::Result<Self> {
+        let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
+        Ok(Self::over(pki.connect(self.stream.into_inner(), &versions).await?))
+    }
+
+    /// Everything until the server hangs up.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = super::within("the end", self.stream.read_to_end(&mut rest)).await;
+        rest
     }
 
     /// One reply with all its lines; empty when the server hung up.

@@ -115,3 +115,53 @@ pub async fn create_account(
     })?;
     Ok(kept(created(&location, &account)))
 }
+
+/// Whether anything may leave this system.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Sending {
+    /// Mail to outside addresses, notices and webhooks wait.
+    paused: bool,
+    since: Option<Time>,
+    /// `restored`: a backup was restored, and its queue may hold what has gone out since it was made; `asked`.
+    reason: Option<String>,
+}
+
+async fn sending_now(state: &AppState) -> Answered {
+    let pause = state.store.paused().await?;
+    let now = Sending {
+        paused: pause.is_some(),
+        since: pause.as_ref().map(|pause| Time(pause.since)),
+        reason: pause.map(|pause| pause.reason),
+    };
+    Ok(axum::Json(now).into_response())
+}
+
+/// Whether sending is paused.
+#[utoipa::path(get, path = "/v1/admin/sending", tag = "Administration", responses((status = 200, body = Sending)))]
+pub async fn sending(State(state): State<AppState>) -> Answered {
+    sending_now(&state).await
+}
+
+/// Pauses sending, or lets it go on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSending {
+    paused: bool,
+}
+
+/// Pauses sending or lets it go on, for all nodes; what is being handed over now is finished.
+#[utoipa::path(patch, path = "/v1/admin/sending", tag = "Administration", request_body = SetSending,
+    responses((status = 200, body = Sending)))]
+pub async fn set_sending(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(set): Json<SetSending>,
+) -> Answered {
+    if set.paused {
+        state.store.pause(state.clock.now_ms()).await?;
+    } else {
+        state.store.resume().await?;
+    }
+    tracing::warn!(account = %caller.account.id, paused = set.paused, "an administrator changed whether mail is sent");
+    sending_now(&state).await
+}

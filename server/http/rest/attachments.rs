@@ -108,7 +108,7 @@ pub async fn raw(State(state): State<AppState>, caller: Caller, headers: HeaderM
     ];
     let body = move || match stored {
         Stored::Inline(bytes) => Body::from(bytes),
-        file @ Stored::File(..) => stream(move |out| io::copy(&mut file.reader(0)?, out).map(drop)),
+        stored => stream(move |out| io::copy(&mut stored.reader(0)?, out).map(drop)),
     };
     Ok(respond(&headers, &format!("W/\"{}\"", &hex(&digest)[..32]), &fields, body))
 }

@@ -79,6 +79,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(queue::clock))
         .routes(routes!(suppressions::list, suppressions::create))
         .routes(routes!(suppressions::get, suppressions::change, suppressions::delete))
+        .routes(routes!(admin::sending, admin::set_sending))
 }
 
 /// A handler's result.

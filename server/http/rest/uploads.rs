@@ -19,8 +19,8 @@ use crate::http::idempotency::{Once, replayed};
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, Bytes, HeaderMap};
 use crate::mail::id::{digest, hex};
-use crate::store::blob::Blob;
 use crate::store::idempotency::Answer;
+use crate::store::{self, blob::Blob};
 
 /// The longest pause between two pieces, and pieces that wait for the disk.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -124,6 +124,6 @@ async fn spool(state: &AppState, body: Body, limit: u64) -> Result<Option<Blob>,
         (Some(problem), _) => Err(problem),
         (None, Ok(blob)) => Ok(blob),
         (None, Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => Ok(None),
-        (None, Err(error)) => Err(Problem::internal(&error)),
+        (None, Err(error)) => Err(store::Error::from(error).into()),
     }
 }

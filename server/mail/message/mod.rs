@@ -5,6 +5,7 @@ mod content;
 mod encoding;
 mod field;
 mod header;
+mod letter;
 mod parse;
 mod structure;
 mod write;
@@ -14,6 +15,7 @@ pub use content::{Attachment, Content, Mailbox};
 pub(super) use encoding::encode_quoted_printable as quoted_printable;
 pub use encoding::{Encoding, decode_part};
 pub use header::{BadHeader, header_allowed};
+pub use letter::{BadLetter, Completed, completed};
 pub(super) use parse::header_section;
 pub(super) use write::Header;
 

@@ -63,7 +63,7 @@ impl Store {
             };
             let doc = match &self.0.engine {
                 Engine::Sqlite { .. } => dialect::columns(account, &document),
-                Engine::Postgres(_) => dialect::tsvector(account, &document),
+                Engine::Postgres(..) => dialect::tsvector(account, &document),
             };
             bytes += doc.len();
             unit.push(Entry { account, email, received_at: row.received_at, doc });

@@ -90,7 +90,7 @@ impl Store {
     async fn ask<'a>(&self, account: Uuid, filter: &'a Filter, query: &Query) -> Result<Asked<'a>> {
         let text = match &self.0.engine {
             Engine::Sqlite { .. } => dialect::fts5(account, query),
-            Engine::Postgres(_) => dialect::tsquery(account, query),
+            Engine::Postgres(..) => dialect::tsquery(account, query),
         };
         // The tail before the index: what is indexed meanwhile is seen twice rather than not at all.
         let tail = self.tail(account, query).await?;

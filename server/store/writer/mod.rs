@@ -5,6 +5,7 @@
 //! one by one.
 
 mod postgres;
+mod put;
 mod sqlite;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -15,11 +16,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use put::Put;
+
 use super::bell::{Bell, Topic};
-use super::db::{Tally, Tx};
+use super::db::{Statement, Tally, Tx};
 use super::{Error, Result};
 
 /// Units that may wait in one lane; one more is answered `Busy`.
@@ -41,17 +45,22 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) async fn sqlite(options: SqliteConnectOptions, bell: Bell, tally: Arc<Tally>) -> Result<Self> {
         let conn = sqlite::connect(&options).await?;
+        let callers = Handle::current();
         let lane = Lane::start(false, move |waiting, load| async move {
-            sqlite::serve(options, conn, waiting, load, bell, tally).await;
+            sqlite::serve(options, conn, waiting, load, bell, callers, tally).await;
         })?;
         Ok(Self { grouped: vec![lane], single: vec![] })
     }
 
     /// Its connections are made when they are first needed.
     pub(crate) fn postgres(options: &PgConnectOptions, bell: &Bell, tally: &Arc<Tally>) -> Result<Self> {
+        let callers = Handle::current();
         let lane = |most: usize| {
             let (options, bell, tally) = (options.clone(), bell.clone(), tally.clone());
-            Lane::start(true, move |waiting, load| postgres::serve(options, most, waiting, load, bell, tally))
+            let callers = callers.clone();
+            Lane::start(true, move |waiting, load| {
+                postgres::serve(options, most, waiting, load, bell, callers, tally)
+            })
         };
         Ok(Self {
             grouped: (0..LANES).map(|_| lane(GROUP)).collect::<Result<_>>()?,
@@ -74,18 +83,35 @@ impl Writer {
         T: Send + 'static,
         U: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
-        let lane = match accounts.first() {
-            Some(account) => self.grouped.get(account.as_u128() as usize % self.grouped.len()),
-            None => self.single.iter().min_by_key(|lane| lane.load.load(Ordering::Relaxed)),
-        };
-        let Some(lane) = lane.or(self.grouped.first()) else { return Err(Error::Busy) };
         let (caller, answer) = oneshot::channel();
-        lane.queue(Box::new(Unit { accounts, unit, result: None, rings: Vec::new(), caller }))?;
+        let lane = accounts.first().copied();
+        self.queue(lane, Box::new(Unit { accounts, unit, result: None, rings: Vec::new(), caller }))?;
         match answer.await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => resume_unwind(panic),
             Err(_) => Err(Error::Database(sqlx::Error::WorkerCrashed)),
         }
+    }
+
+    /// Runs statements as one unit, as [`Writer::write`] does; units of the same statements may go down in one call.
+    pub(crate) async fn put(
+        &self,
+        accounts: Vec<Uuid>,
+        statements: Vec<Statement>,
+        rings: Vec<Topic>,
+    ) -> Result<()> {
+        let (caller, answer) = oneshot::channel();
+        let lane = accounts.first().copied();
+        self.queue(lane, Box::new(Put::new(accounts, statements, rings, caller)))?;
+        answer.await.unwrap_or(Err(Error::Database(sqlx::Error::WorkerCrashed)))
+    }
+
+    fn queue(&self, account: Option<Uuid>, job: Box<dyn Job>) -> Result<()> {
+        let lane = match account {
+            Some(account) => self.grouped.get(account.as_u128() as usize % self.grouped.len()),
+            None => self.single.iter().min_by_key(|lane| lane.load.load(Ordering::Relaxed)),
+        };
+        lane.or(self.grouped.first()).ok_or(Error::Busy)?.queue(job)
     }
 }
 
@@ -167,6 +193,12 @@ trait Job: Send {
     fn accounts(&self) -> &[Uuid];
     /// Whether it is to be kept; may be run again.
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> Pin<Box<dyn Future<Output = bool> + 'a>>;
+    /// The unit as statements, if it is nothing else.
+    fn statements(&self) -> Option<&Put> {
+        None
+    }
+    /// Its statements went down together with those of others, and all is well.
+    fn ran(&mut self) {}
     /// Answers the caller.
     fn answer(self: Box<Self>, fate: Option<Fate>, bell: &Bell);
 }
@@ -219,15 +251,20 @@ where
     }
 }
 
-/// Answers every caller of a group.
+/// Answers every caller of a group: on the callers' own runtime, because waking each of them from here would cost more
+/// than the writing did.
 fn answer(
-    group: impl IntoIterator<Item = Box<dyn Job>>,
+    group: impl IntoIterator<Item = Box<dyn Job>> + Send + 'static,
     fate: Option<Fate>,
-    load: &AtomicUsize,
+    load: &Arc<AtomicUsize>,
     bell: &Bell,
+    callers: &Handle,
 ) {
-    for job in group {
-        load.fetch_sub(1, Ordering::Relaxed);
-        job.answer(fate, bell);
-    }
+    let (load, bell) = (load.clone(), bell.clone());
+    callers.spawn(async move {
+        for job in group {
+            load.fetch_sub(1, Ordering::Relaxed);
+            job.answer(fate, &bell);
+        }
+    });
 }

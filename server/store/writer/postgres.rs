@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::TryFutureExt;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -32,9 +33,10 @@ pub(super) async fn serve(
     mut waiting: mpsc::Receiver<Box<dyn Job>>,
     load: Arc<AtomicUsize>,
     bell: Bell,
+    callers: Handle,
     tally: Arc<Tally>,
 ) {
-    let mut lane = Lane { options, tally, tx: None, mark: None, seq: 0, load, bell };
+    let mut lane = Lane { options, tally, tx: None, mark: None, seq: 0, load, bell, callers };
     let mut group = Vec::with_capacity(most);
     while waiting.recv_many(&mut group, most).await > 0 {
         lane.run(std::mem::take(&mut group)).await;
@@ -52,6 +54,7 @@ struct Lane {
     seq: i64,
     load: Arc<AtomicUsize>,
     bell: Bell,
+    callers: Handle,
 }
 
 /// Where this lane leaves the number of its last commit, and the server's process that may still be at it.
@@ -136,7 +139,7 @@ impl Lane {
         {
             tx.committed();
         }
-        answer(group, fate, &self.load, &self.bell);
+        answer(group, fate, &self.load, &self.bell, &self.callers);
     }
 
     /// Runs the units of a group in one transaction.

@@ -1,0 +1,142 @@
+//! After the end of a message: it is filed here, or submitted for its sender, before anybody is told that it was.
+
+use std::io;
+
+use super::reply::Reply;
+use super::session::{Transaction, unavailable};
+use super::{Inner, Kind};
+use crate::delivery::deposit::{Incoming, Rejected, deposit};
+use crate::mail::id::digest;
+use crate::mail::message::{self, Content};
+use crate::mail::status::Status;
+use crate::store;
+use crate::store::account::Account;
+use crate::store::blob::{Blob, Spool};
+use crate::submission::Refusal;
+use crate::submission::letter::{Letter, submit_letter};
+
+/// Hops after which mail goes in circles (RFC 5321 §6.3).
+const MAX_HOPS: u32 = 50;
+
+/// Names and reads the message. Blocking.
+fn settle(spool: Spool) -> io::Result<(Blob, Option<Content>)> {
+    let content = message::parse(&spool.contents()?).ok();
+    Ok((spool.finish()?, content))
+}
+
+fn no_message() -> Reply {
+    Reply::new(554, (5, 6, 0), "This is not a message")
+}
+
+fn no_room(error: &io::Error) -> Reply {
+    tracing::error!(%error, "a message cannot be stored");
+    Reply::new(452, (4, 3, 1), "There is no room for it now")
+}
+
+fn circles() -> Reply {
+    Reply::new(554, (5, 4, 6), "Too many hops: the mail goes in circles")
+}
+
+fn accepted() -> Reply {
+    Reply::new(250, (2, 6, 0), "Accepted")
+}
+
+fn failed(error: &store::Error) -> Reply {
+    if matches!(error, store::Error::Busy) {
+        return Reply::refused(Status::new(4, 3, 2), "Busy, try again later");
+    }
+    tracing::error!(%error, "a message could not be kept");
+    unavailable()
+}
+
+impl Inner {
+    /// Takes responsibility for a message: 250 is said only when it is durable for all its recipients (RFC 5321 §6.1).
+    /// One reply, but by LMTP one for each recipient (RFC 2033 §4.2).
+    pub(super) async fn accept(
+        &self,
+        kind: Kind,
+        transaction: Transaction,
+        spool: Spool,
+        octets: [u8; 32],
+    ) -> Vec<Reply> {
+        let replies = if kind == Kind::Lmtp { transaction.rcpt_to.len() } else { 1 };
+        let size = spool.size();
+        // A message is held whole while it is read: only so many at once.
+        let Ok(permit) = self.parsing.acquire().await else { return vec![unavailable(); replies] };
+        let settled = tokio::task::spawn_blocking(move || settle(spool)).await;
+        drop(permit);
+        let (blob, content) = match settled {
+            Ok(Ok((blob, Some(content)))) => (blob, content),
+            Ok(Ok((_, None))) => return vec![no_message(); replies],
+            Ok(Err(error)) => return vec![no_room(&error); replies],
+            Err(error) => {
+                tracing::error!(%error, "a message could not be read");
+                return vec![Reply::new(554, (5, 6, 0), "The message cannot be read"); replies];
+            }
+        };
+        if content.received > MAX_HOPS {
+            return vec![circles(); replies];
+        }
+        let from = transaction.mail.from.as_ref().map(crate::mail::address::Address::key).unwrap_or_default();
+        let recipients = transaction.rcpt_to.len();
+        let whole = Incoming {
+            mail_from: transaction.mail.from,
+            rcpt_to: transaction.rcpt_to,
+            blob,
+            content,
+            source: digest(&[b"incoming", from.as_bytes(), &octets]),
+        };
+        let parts = if kind == Kind::Lmtp {
+            let alone = |recipient| Incoming { rcpt_to: vec![recipient], ..whole.clone() };
+            whole.rcpt_to.iter().cloned().map(alone).collect()
+        } else {
+            vec![whole]
+        };
+        let mut answers = Vec::with_capacity(parts.len());
+        for part in parts {
+            answers.push(match deposit(&self.context, part).await {
+                Ok(()) => accepted(),
+                Err(Rejected::Refused(refusal)) => Reply::refused(refusal.status(), &refusal.to_string()),
+                Err(Rejected::Store(error)) => failed(&error),
+            });
+        }
+        tracing::info!(recipients, size, "a message came in");
+        answers
+    }
+
+    /// Submits a message in an account's name (RFC 6409), as the API does.
+    pub(super) async fn submit(
+        &self,
+        account: &Account,
+        transaction: Transaction,
+        spool: Spool,
+        octets: [u8; 32],
+        trace: String,
+    ) -> Reply {
+        let Ok(permit) = self.parsing.acquire().await else { return unavailable() };
+        let read = tokio::task::spawn_blocking(move || spool.contents()).await;
+        let raw = match read {
+            Ok(Ok(raw)) => raw,
+            Ok(Err(error)) => return no_room(&error),
+            Err(_) => return unavailable(),
+        };
+        let rcpt_to: Vec<_> = transaction.rcpt_to.into_iter().map(|(address, _)| address).collect();
+        let recipients = rcpt_to.len();
+        // The same message again, its 250 having been lost, is the same; to others it is another.
+        let mut parts: Vec<Vec<u8>> = vec![b"submitted".to_vec(), octets.to_vec()];
+        parts.extend(rcpt_to.iter().map(|address| address.key().into_bytes()));
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        let letter = Letter { raw, rcpt_to, trace, source: digest(&parts) };
+        let submitted = submit_letter(&self.context, account, letter).await;
+        drop(permit);
+        match submitted {
+            Ok(done) => {
+                tracing::info!(account = %account.id, message = %done.id, recipients, "a message was submitted");
+                accepted()
+            }
+            Err(Refusal::Repeated) => accepted(),
+            Err(Refusal::Store(error)) => failed(&error),
+            Err(refusal) => Reply::refused(refusal.status(), &refusal.to_string()),
+        }
+    }
+}

@@ -170,6 +170,7 @@ impl App {
                 max: retry.max_retry,
                 give_up_after: retry.give_up_after,
             },
+            lease: retry.lease,
             ..delivery::Settings::default()
         })
     }
@@ -234,6 +235,7 @@ impl App {
         if let Some(listener) = http {
             let settings = config.http.clone();
             let state = AppState::new(context.clone(), settings, public_url.clone(), shutdown.clone());
+            tasks.spawn(http::rate::exchange(state.clone(), shutdown.clone()));
             tasks.spawn(http::serve(listener, http::router(state), shutdown.clone()));
         }
         if let Some(listener) = smtp {

@@ -126,6 +126,9 @@ pub struct Delivery {
     /// How long a message is tried.
     #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
     pub give_up_after: Duration,
+    /// How long a node that gave no sign of life keeps its work.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub lease: Duration,
     /// How long a message is tried before its sender is told that it takes long.
     #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
     pub delay_notice_after: Duration,
@@ -210,6 +213,7 @@ impl Default for Delivery {
             first_retry: Duration::from_secs(60),
             max_retry: Duration::from_secs(4 * 3600),
             give_up_after: Duration::from_secs(5 * 86_400),
+            lease: Duration::from_secs(30),
             delay_notice_after: Duration::from_secs(4 * 3600),
             suppress_for: Duration::from_secs(30 * 86_400),
         }
@@ -293,7 +297,7 @@ impl Config {
     }
 
     fn checked(self) -> anyhow::Result<Self> {
-        let Delivery { first_retry, max_retry, give_up_after, .. } = self.delivery;
+        let Delivery { first_retry, max_retry, give_up_after, lease, .. } = self.delivery;
         anyhow::ensure!(!first_retry.is_zero(), "delivery.first_retry must be longer than nothing");
         anyhow::ensure!(
             first_retry <= max_retry,
@@ -307,6 +311,10 @@ impl Config {
         anyhow::ensure!(
             submission.is_none() || self.smtp.tls.is_some(),
             "smtp.submission_listen and smtp.submissions_listen need smtp.tls: tokens are taken over TLS only"
+        );
+        anyhow::ensure!(
+            (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&lease),
+            "delivery.lease must be from 1s to 1h"
         );
         self.next_hop()?;
         self.domains()?;
@@ -388,6 +396,8 @@ mod tests {
             ("colour = 1", "colour"),
             ("[delivery]\nfirst_retry = \"soon\"", "first_retry"),
             ("[delivery]\nfirst_retry = \"5h\"", "delivery.max_retry"),
+            ("[delivery]\nlease = \"500ms\"", "delivery.lease"),
+            ("[http]\nrate_limit = \"many\"", "rate_limit"),
             ("[mail]\ndomain = \"a b\"", "domain"),
             ("[http]\nlisten = \"everywhere\"", "listen"),
             ("[relay]\nurl = \"http://x\"", "relay.url"),

@@ -16,12 +16,13 @@ fn account(server: &Process, address: &str) -> Client {
     server.client().token(&token)
 }
 
-fn settings(relay: &str) -> [(&str, &str); 5] {
+fn settings(relay: &str) -> [(&str, &str); 6] {
     [
         ("RESTANTE_MAIL__DOMAIN", "example.org"),
         ("RESTANTE_RELAY__URL", relay),
         ("RESTANTE_DELIVERY__FIRST_RETRY", "300ms"),
         ("RESTANTE_DELIVERY__MAX_RETRY", "1s"),
+        ("RESTANTE_DELIVERY__LEASE", "5s"),
         ("RESTANTE_LOG__LEVEL", "debug"),
     ]
 }

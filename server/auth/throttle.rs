@@ -45,7 +45,8 @@ impl Subjects {
 }
 
 /// An IPv4 address, or the /64 that one IPv6 customer has.
-fn network(peer: IpAddr) -> String {
+#[must_use]
+pub fn network(peer: IpAddr) -> String {
     match peer.to_canonical() {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => {

@@ -208,6 +208,7 @@ impl Stage {
             text: Some("Build 4821 has passed every check on staging.\n\nChanges: 14 commits, 2 migrations.\nWindow: today until 18:00.\n".into()),
             ask: Some(Question {
                 ask: Ask::choice(options, None)?,
+                callback_url: None,
                 deadline: Some(TimeDelta::days(3).num_milliseconds()),
                 context: Some(serde_json::json!({ "build": 4821 })),
             }),

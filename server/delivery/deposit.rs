@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::answered;
 use super::forward::notices;
 use super::notice::may_be_told;
 use super::reply;
@@ -104,11 +105,27 @@ async fn answered(
     stands_for: &ReplyAddress,
 ) -> Result<Option<Copy>, Rejected> {
     let (account, thread) = (stands_for.account_id, Some(stands_for.thread_id));
+    let asked = answered::asked(context, stands_for).await?;
     if incoming.content.automatic || incoming.content.report || incoming.mail_from.is_none() {
         // Machines (and bounces of notices) are kept, but disturb nobody and are never answered.
+        if let Some(asked) = &asked {
+            answered::by_machine(context, incoming, asked).await?;
+        }
         return Ok(Some(Copy { account, role: Role::Archive, seen: true, thread }));
     }
-    if reply::is_genuine(incoming, stands_for)
+    if !reply::is_genuine(incoming, stands_for) {
+        // Somebody else has got hold of the address: it is what it is, mail from them.
+        return Ok(Some(Copy { account, role: Role::Inbox, seen: false, thread }));
+    }
+    let outside = stands_for.promise_id.is_some();
+    if let Some(asked) = &asked {
+        let owner = if outside { None } else { context.store.account(account).await? };
+        let judged = answered::judge(context, incoming, asked, owner.as_ref(), &stands_for.notified).await?;
+        if judged == answered::Judged::Answer && incoming.content.attachments.is_empty() {
+            return Ok(None);
+        }
+    }
+    if !outside
         && let Some(owner) = context.store.account(account).await?
         && let Some(original) = context.store.email(account, stands_for.email_id).await?
     {
@@ -116,7 +133,7 @@ async fn answered(
         reply::send(context, incoming, &token, &owner, &original).await?;
         return Ok(None);
     }
-    // Somebody else has got hold of the address, or what it answers is gone: it is what it is, mail from them.
+    // A message to who asked from somebody outside; or what it answers is gone.
     Ok(Some(Copy { account, role: Role::Inbox, seen: false, thread }))
 }
 

@@ -18,6 +18,7 @@ use crate::store::blob::Digest;
 use crate::store::delivery::{Lane, Leased, NewDelivery, Outcome};
 use crate::store::email::{EmailRow, NewEmail};
 use crate::store::forwarding::{ForwardingRow, Verification, put_reply_address};
+use crate::store::promise::PromiseRow;
 use crate::store::{Error, Result};
 use crate::submission::Context;
 use uuid::Uuid;
@@ -141,13 +142,15 @@ impl Inner {
         if self.crashed(&leased).await? {
             return self.end_notice(leased, failed("poison"), None).await;
         }
+        // What tells of no email says how a question stands.
+        let of_question = leased.email_id.is_none() && self.is_promise(&leased).await?;
         let forwarding = match leased.subject_id {
-            Some(id) => self.context.store.forwarding(leased.account_id, id).await?,
-            None => None,
+            Some(id) if !of_question => self.context.store.forwarding(leased.account_id, id).await?,
+            _ => None,
         };
-        let Some(forwarding) = forwarding else {
+        if forwarding.is_none() && !of_question {
             return self.end_notice(leased, Outcome::Canceled, None).await;
-        };
+        }
         let Ok(to) = leased.recipient.parse::<Address>() else {
             return self.end_notice(leased, failed("bad_address"), None).await;
         };
@@ -157,10 +160,16 @@ impl Inner {
                     digest.as_slice().try_into().map_err(|_| Error::Unusable("a damaged digest".into()))?;
                 (digest, self.context.store.content(&digest).await?)
             }
-            None => match self.render(&leased, &forwarding, &to).await? {
-                Some(rendered) => rendered,
-                None => return self.end_notice(leased, Outcome::Canceled, None).await,
-            },
+            None => {
+                let rendered = match &forwarding {
+                    Some(forwarding) => self.render(&leased, forwarding, &to).await?,
+                    None => self.render_state(&leased, &to).await?,
+                };
+                match rendered {
+                    Some(rendered) => rendered,
+                    None => return self.end_notice(leased, Outcome::Canceled, None).await,
+                }
+            }
         };
         // The secret address is where its bounces go, too; the question whether an address wants this has none.
         let from = content.reply_to.first().and_then(|reply| reply.address.parse::<Address>().ok());
@@ -198,7 +207,16 @@ impl Inner {
             email_id,
             thread_id: email.thread_id,
             notified: forwarding.address.clone(),
+            promise_id: None,
+            person_id: None,
         };
+        let (mut kept, mut asking) = (Vec::new(), None);
+        if let Some(row) = self.asked_by(&email).await?
+            && let Some((block, link)) = self.asking(&row, email.account_id, &forwarding.address, self.now())
+        {
+            kept.push(link);
+            asking = Some(block);
+        }
         let (extent, now, worker) = (Extent::of(&forwarding.content), self.now(), self.clone());
         let (delivery, to) = (leased.id, to.clone());
         let written = tokio::task::spawn_blocking(move || -> io::Result<_> {
@@ -206,7 +224,7 @@ impl Inner {
                 account: email.account_id,
                 delivery,
                 thread: email.thread_id,
-                asks: asks(&email),
+                asking,
                 content: &content,
                 stored: &stored,
                 extent,
@@ -222,9 +240,28 @@ impl Inner {
         });
         let (blob, content) = written.await.map_err(|_| Error::Broken)??;
         let digest = blob.digest;
-        let kept = put_reply_address(&secret, &stands_for, now);
-        store.rendered(leased.clone(), blob, vec![kept], now).await?;
+        kept.push(put_reply_address(&secret, &stands_for, now));
+        store.rendered(leased.clone(), blob, kept, now).await?;
         Ok(Some((digest, content)))
+    }
+
+    /// Whether what a notice is about is a promise of its account, or one that the account is asked by.
+    async fn is_promise(&self, leased: &Leased) -> Result<bool> {
+        match leased.subject_id {
+            Some(id) => Ok(self.context.store.promise(leased.account_id, id).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// The question of an email that still waits for its account's answer.
+    async fn asked_by(&self, email: &EmailRow) -> Result<Option<PromiseRow>> {
+        let store = &self.context.store;
+        let Some(promise) = email.promise_id.filter(|_| !email.outgoing) else { return Ok(None) };
+        let open = store.promise(email.account_id, promise).await?.filter(|row| row.state == "pending");
+        let Some(row) = open else { return Ok(None) };
+        let whole = store.whole(row).await?;
+        let mine = whole.respondents.iter().any(|p| p.person_id == email.account_id && p.state == "waiting");
+        Ok(mine.then_some(whole.row))
     }
 
     async fn put_off_notice(&self, leased: Leased, reply: Reply) -> Result<()> {
@@ -254,9 +291,4 @@ fn discreet(reply: Reply) -> Reply {
 
 fn failed(code: &str) -> Outcome {
     Outcome::Failed { class: "permanent", code: code.to_owned() }
-}
-
-/// Whether the account was asked something by an email.
-fn asks(email: &EmailRow) -> bool {
-    email.promise_id.is_some() && !email.outgoing
 }

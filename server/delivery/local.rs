@@ -10,7 +10,7 @@ use super::forward::addressed;
 use super::notice::may_be_told;
 use super::pump::Batch;
 use crate::mail::address::Address;
-use crate::store::delivery::{Asked, Filed, Leased, Outcome};
+use crate::store::delivery::{Asked, Filed, Finish, Leased, Outcome};
 use crate::store::email::NewEmail;
 use crate::store::fanout::Copy;
 use crate::store::mailbox::{Role, role_id};
@@ -28,20 +28,28 @@ impl Inner {
         let promise = leased.subject_id.map(|promise| (promise, leased.account_id));
         let email = NewEmail { promise, ..self.copy(submission, account)? };
         let notices = self.notices_of(&email, false).await?;
-        let asked = promise.map(|(promise_id, asker_id)| Asked {
-            promise_id,
-            asker_id,
-            address: leased.recipient.clone(),
-        });
+        let asked =
+            promise.map(|(promise_id, asker_id)| Asked { promise_id, asker_id, respondent: leased.id });
         let source = email.source_id.clone();
         let filed = Filed { email, blob: None, asked, notices };
-        match self.finish_mail(leased, Outcome::Delivered, None, Some(filed)).await {
+        match self.finish_here(leased, Some(filed), account).await {
             // Another of its addresses was a recipient as well, or an earlier attempt was not recorded.
             Err(Error::Conflict) if !self.context.store.holders(&[account], &source).await?.is_empty() => {
-                self.finish_mail(leased, Outcome::Delivered, None, None).await
+                self.finish_here(leased, None, account).await
             }
             done => done,
         }
+    }
+
+    async fn finish_here(&self, leased: &Leased, filed: Option<Filed>, account: Uuid) -> Result<()> {
+        let finish = Finish {
+            leased: leased.clone(),
+            outcome: Outcome::Delivered,
+            attempt: None,
+            filed,
+            person: Some(account),
+        };
+        self.record(|now| self.context.store.finish_mail(finish.clone(), now)).await
     }
 
     /// Works on several deliveries that were claimed together: those that are for accounts here are filed in one unit,

@@ -4,6 +4,8 @@
 //! and another goes on. What cannot be done now is tried again later, what cannot be done at all comes back to its
 //! sender as a bounce.
 
+mod answered;
+mod asking;
 mod bounce;
 pub mod capture;
 pub mod deposit;
@@ -17,6 +19,7 @@ mod mx;
 pub mod next_hop;
 pub mod notice;
 mod pump;
+pub mod question;
 pub mod relay;
 mod reply;
 mod returned;

@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
+use super::asking::Asking;
+
 use crate::mail::address::{Address, BadAddress, Named};
 use crate::mail::html;
 use crate::mail::message::{Compose, Content, Part, compose, decode_part};
@@ -45,8 +47,8 @@ pub struct Notice<'a> {
     pub delivery: Uuid,
     /// The thread, in that account.
     pub thread: Uuid,
-    /// Whether the message asks the account something.
-    pub asks: bool,
+    /// How the account can answer what the message asks it.
+    pub(super) asking: Option<Asking>,
     /// What arrived.
     pub content: &'a Content,
     /// Its bytes.
@@ -149,7 +151,7 @@ impl Notice<'_> {
     }
 
     fn invitation(&self) -> &'static str {
-        if self.asks { "This message asks you something. Answer it here:" } else { "Open it here:" }
+        if self.asking.is_some() { "Or answer it in the inbox:" } else { "Open it here:" }
     }
 
     /// What stands in for a body that is not told.
@@ -175,7 +177,11 @@ impl Notice<'_> {
         } else {
             text.push_str(&self.summary());
         }
-        text.push_str(&format!("\n\n--\u{20}\n{}\n{}\n", self.invitation(), self.link()));
+        text.push_str("\n\n--\u{20}\n");
+        if let Some(asking) = &self.asking {
+            text.push_str(&format!("{}\n\n", asking.text()));
+        }
+        text.push_str(&format!("{}\n{}\n", self.invitation(), self.link()));
         text
     }
 
@@ -199,44 +205,50 @@ impl Notice<'_> {
             body = format!("<p>{}</p>", escaped(&self.summary()));
         }
         let (invitation, link) = (self.invitation(), escaped(&self.link()));
+        let asking = self.asking.as_ref().map(Asking::html).unwrap_or_default();
         format!(
-            "<p style=\"color: #777; font-size: small\">{MARKER}</p>\n{body}\n\
+            "<p style=\"color: #777; font-size: small\">{MARKER}</p>\n{body}\n{asking}\
              <p style=\"color: #777; font-size: small\">{invitation} <a href=\"{link}\">{link}</a></p>\n"
         )
     }
 
-    /// The attachments: with their octets when all of them are small enough together.
     fn parts(&self) -> io::Result<Vec<Carried>> {
         if self.extent == Extent::Notice {
             return Ok(Vec::new());
         }
-        let whole = self.content.attachments.iter().map(|part| part.size).sum::<u64>() <= ATTACHED;
-        let mut parts = Vec::new();
-        for part in &self.content.attachments {
-            let name = part.filename.clone().unwrap_or_else(|| part.content_type.clone());
-            let attached = if whole {
-                let mut octets = Vec::with_capacity(usize::try_from(part.size).unwrap_or_default());
-                let encoded = self.stored.reader(part.offset)?;
-                decode_part(part.encoding, io::Read::take(encoded, part.length), &mut octets)?;
-                Some(Part {
-                    filename: part.filename.clone(),
-                    content_type: part.content_type.clone(),
-                    content_id: part.content_id.clone(),
-                    inline: part.inline,
-                    content: Box::new(io::Cursor::new(octets)),
-                })
-            } else {
-                None
-            };
-            parts.push(Carried { shown: format!("{name}, {}", size(part.size)), attached });
-        }
-        Ok(parts)
+        carried(self.content, self.stored)
     }
 }
 
-struct Carried {
-    shown: String,
-    attached: Option<Part<'static>>,
+/// The attachments of a message: with their octets when all of them are small enough together.
+pub(super) fn carried(content: &Content, stored: &Stored) -> io::Result<Vec<Carried>> {
+    let whole = content.attachments.iter().map(|part| part.size).sum::<u64>() <= ATTACHED;
+    let mut parts = Vec::new();
+    for part in &content.attachments {
+        let name = part.filename.clone().unwrap_or_else(|| part.content_type.clone());
+        let attached = if whole {
+            let mut octets = Vec::with_capacity(usize::try_from(part.size).unwrap_or_default());
+            let encoded = stored.reader(part.offset)?;
+            decode_part(part.encoding, io::Read::take(encoded, part.length), &mut octets)?;
+            Some(Part {
+                filename: part.filename.clone(),
+                content_type: part.content_type.clone(),
+                content_id: part.content_id.clone(),
+                inline: part.inline,
+                content: Box::new(io::Cursor::new(octets)),
+            })
+        } else {
+            None
+        };
+        parts.push(Carried { shown: format!("{name}, {}", size(part.size)), attached });
+    }
+    Ok(parts)
+}
+
+/// An attachment, or what stands in for it.
+pub(super) struct Carried {
+    pub(super) shown: String,
+    pub(super) attached: Option<Part<'static>>,
 }
 
 /// A size for people to read.
@@ -248,7 +260,7 @@ fn size(octets: u64) -> String {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
     for c in text.chars() {
         match c {

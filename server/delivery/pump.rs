@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -29,6 +29,8 @@ const STUCK: usize = 4;
 const LINGER: Duration = Duration::from_millis(1);
 /// Destinations whose mail is put off before the next claim.
 const PUT_OFF: usize = 16;
+/// Between two looks for what a wrong clock has put off.
+const WRONG: Duration = Duration::from_secs(60);
 
 /// What was claimed at once, with what all of it needs.
 pub(super) struct Batch {
@@ -170,6 +172,7 @@ impl Inner {
 
     /// Works on everything that is due in a lane, once.
     pub(super) async fn sweep(self: Arc<Self>, lane: Lane) -> Result<usize> {
+        self.bring_forward(lane).await;
         let (mut hands, mut turns) = (Hands::default(), Turns::default());
         let count = self.begin(lane, &mut turns, &mut hands).await?;
         while let Some(joined) = hands.tasks.join_next_with_id().await {
@@ -183,12 +186,17 @@ impl Inner {
         let mut ear = self.context.store.bell().listen(Topic::Queue);
         let (mut hands, mut turns) = (Hands::default(), Turns::default());
         let mut trouble: Option<Duration> = None;
+        let mut looked: Option<Instant> = None;
         while !self.stopping.is_cancelled() {
             let looked_at = self.now();
             let mut wait = self.settings.poll;
             match self.begin(lane, &mut turns, &mut hands).await {
                 Ok(0) => {
                     trouble = None;
+                    if looked.is_none_or(|at| at.elapsed() >= WRONG) {
+                        looked = Some(Instant::now());
+                        self.bring_forward(lane).await;
+                    }
                     wait = self.until_next(lane, looked_at).await.unwrap_or(wait);
                 }
                 Ok(_) => {
@@ -227,6 +235,23 @@ impl Inner {
             }
         }
         self.drain(hands).await;
+    }
+
+    /// Lets nothing wait for a time that only a wrong clock has set.
+    async fn bring_forward(&self, lane: Lane) {
+        let (retry, now) = (&self.settings.retry, self.now());
+        // Retries are at most a quarter longer than the longest.
+        let latest = now.saturating_add(millis(retry.max * 2)).saturating_add(millis(self.settings.lease));
+        match self.context.store.bring_forward(lane, now, latest, millis(retry.first)).await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::warn!(
+                    count,
+                    "deliveries were put off by a clock that was wrong; they are due again"
+                );
+            }
+            Err(error) => tracing::warn!(%error, "what a wrong clock has put off could not be looked for"),
+        }
     }
 
     /// How long until something else is due. What is due already waits for a destination that is busy, and that

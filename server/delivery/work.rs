@@ -15,12 +15,16 @@ use crate::mail::clock;
 use crate::mail::retry::Schedule;
 use crate::mail::return_path::ReturnPath;
 use crate::mail::status::Status;
+use crate::promise::escalate::Timer;
+use crate::promise::settle::ask_of;
 use crate::store::blob::{Digest, Stored};
 use crate::store::delivery::{Attempt, Filed, Finish, Leased, Outcome};
 use crate::store::destination::Blocked;
+use crate::store::promise::Whole;
 use crate::store::submission::SubmissionRow;
 use crate::store::suppression::{self, Suppressed};
 use crate::store::{Error, Result};
+use crate::submission::{Refusal, again};
 
 /// Attempts that ended without an outcome (a crash, a panic) after which a delivery is given up.
 const CRASHES: i64 = 10;
@@ -59,6 +63,7 @@ impl Inner {
             "mail" => self.mail(&batch, leased).await,
             "notice" => self.notice(&batch, leased).await,
             "timer" => self.timer(leased).await,
+            "wake" => self.record(|now| self.context.store.wake(leased.clone(), now)).await,
             kind => {
                 let code = format!("unknown kind {}", one_line(kind));
                 self.record(|now| {
@@ -130,12 +135,17 @@ impl Inner {
                     let failure = Failure::here("suppressed", "suppressed", Status::new(5, 7, 1), &text);
                     return self.fail(&leased, &submission, failure).await;
                 }
-                let from = match submission.mail_from.parse::<Address>() {
-                    Ok(from) => Some(self.return_path(&leased, from).await?),
-                    Err(_) => None,
+                let handed = if leased.subject_id.is_some() {
+                    self.hand_question(batch, &leased, &submission, &to).await?
+                } else {
+                    let from = match submission.mail_from.parse::<Address>() {
+                        Ok(from) => Some(self.return_path(&leased, from).await?),
+                        Err(_) => None,
+                    };
+                    let stored = self.stored(&submission.digest()?).await?;
+                    self.hand(batch, &leased, from.as_ref(), &to, &stored).await
                 };
-                let stored = self.stored(&submission.digest()?).await?;
-                match self.hand(batch, &leased, from.as_ref(), &to, &stored).await {
+                match handed {
                     Handed::Taken(reply) => {
                         self.finish_mail(&leased, Outcome::Relayed, Some(attempt(&reply)), None).await
                     }
@@ -166,7 +176,7 @@ impl Inner {
 
     /// The return address of one delivery, in the sender's own domain, which is one of ours; so that what comes back
     /// is known to be about it (variable envelope return path).
-    async fn return_path(&self, leased: &Leased, from: Address) -> Result<Address> {
+    pub(super) async fn return_path(&self, leased: &Leased, from: Address) -> Result<Address> {
         let key = self.context.store.return_key().await?;
         let path = ReturnPath { account_id: leased.account_id, delivery_id: leased.id };
         Ok(path.address(key, from.domain()).unwrap_or(from))
@@ -389,7 +399,7 @@ impl Inner {
         attempt: Option<Attempt>,
         filed: Option<Filed>,
     ) -> Result<()> {
-        let finish = Finish { leased: leased.clone(), outcome, attempt, filed };
+        let finish = Finish { leased: leased.clone(), outcome, attempt, filed, person: None };
         self.record(|now| self.context.store.finish_mail(finish.clone(), now)).await
     }
 
@@ -401,7 +411,9 @@ impl Inner {
         let mut wait = RECORD.0;
         loop {
             match write(self.now()).await {
-                Err(error @ (Error::Busy | Error::Database(_) | Error::Io(_))) => {
+                Err(
+                    error @ (Error::Busy | Error::Away | Error::Full | Error::Database(_) | Error::Io(_)),
+                ) => {
                     if self.stopping.is_cancelled() && wait >= RECORD.1 {
                         return Err(error);
                     }
@@ -414,9 +426,48 @@ impl Inner {
         }
     }
 
-    /// A deadline has come.
+    /// The time of something about a promise has come.
     async fn timer(&self, leased: Leased) -> Result<()> {
-        self.record(|now| self.context.store.expire(leased.clone(), now)).await
+        let key = leased.id;
+        match Timer::read(&leased.recipient) {
+            Timer::Deadline => self.record(|now| self.context.store.expire(leased.clone(), now)).await,
+            Timer::Answer(answer) => {
+                self.record(|now| self.context.store.count_answer(leased.clone(), answer, now)).await
+            }
+            timer @ (Timer::Remind | Timer::Escalate(_)) => {
+                if let Some(question) = self.open_question(&leased).await? {
+                    let done = match (timer, ask_of(&question.row)) {
+                        (Timer::Escalate(step), Ok(ask)) => match ask.escalate.get(step) {
+                            Some(step) => {
+                                again::escalate(&self.context, &question, &step.to, key.as_bytes()).await
+                            }
+                            None => Ok(()),
+                        },
+                        _ => again::remind(&self.context, &question, key.as_bytes()).await,
+                    };
+                    match done {
+                        Err(Refusal::Store(error)) => return Err(error),
+                        // What cannot be sent today cannot be sent at the next attempt either.
+                        Err(refusal) => {
+                            tracing::warn!(%refusal, promise = %question.row.id, "nobody is reminded or asked");
+                        }
+                        Ok(()) => {}
+                    }
+                }
+                self.record(|now| self.context.store.finish(leased.clone(), Outcome::Delivered, None, now))
+                    .await
+            }
+        }
+    }
+
+    /// The question of a timer, while it is open.
+    async fn open_question(&self, timer: &Leased) -> Result<Option<Whole>> {
+        let store = &self.context.store;
+        let Some(promise) = timer.subject_id else { return Ok(None) };
+        match store.promise(timer.account_id, promise).await? {
+            Some(row) if row.state == "pending" => store.whole(row).await.map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

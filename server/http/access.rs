@@ -5,7 +5,9 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::peer::Peer;
 use super::problem::{self, Problem};
+use super::rate::{self, Standing};
 use super::{AppState, Method};
 use crate::auth::{Denied, Principal, Scope, session, token};
 
@@ -44,6 +46,15 @@ pub static ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/v1/confirm", Open),
     ("GET", "/v1/me", SignedIn),
     ("POST", "/v1/me/password", Needs(Manage)),
+    ("GET", "/v1/me/settings", SignedIn),
+    ("PATCH", "/v1/me/settings", Needs(Manage)),
+    ("GET", "/v1/addresses", Needs(Read)),
+    ("GET", "/v1/drafts", Needs(Read)),
+    ("POST", "/v1/drafts", Needs(Write)),
+    ("GET", "/v1/drafts/{id}", Needs(Read)),
+    ("PUT", "/v1/drafts/{id}", Needs(Write)),
+    ("DELETE", "/v1/drafts/{id}", Needs(Write)),
+    ("POST", "/v1/drafts/{id}/send", Needs(Send)),
     ("GET", "/v1/sessions", Needs(Manage)),
     ("DELETE", "/v1/sessions/{id}", Needs(Manage)),
     ("GET", "/v1/tokens", Needs(Manage)),
@@ -78,10 +89,15 @@ pub static ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/deliveries", Needs(Read)),
     ("POST", "/v1/deliveries/{id}/retry", Needs(Send)),
     ("POST", "/v1/deliveries/{id}/cancel", Needs(Send)),
+    ("POST", "/v1/await", Needs(Read)),
     ("GET", "/v1/promises", Needs(Read)),
     ("GET", "/v1/promises/{id}", Needs(Read)),
     ("POST", "/v1/promises/{id}/answer", Needs(Answer)),
+    ("DELETE", "/v1/promises/{id}/answer", Needs(Answer)),
+    ("POST", "/v1/promises/{id}/delegate", Needs(Answer)),
     ("POST", "/v1/promises/{id}/cancel", Needs(Send)),
+    ("POST", "/v1/promises/{id}/remind", Needs(Send)),
+    ("POST", "/v1/promises/{id}/escalate", Needs(Send)),
     ("GET", "/v1/events", Needs(Read)),
     ("GET", "/v1/events/stream", Needs(Read)),
     ("GET", "/v1/admin/accounts", Needs(Admin)),
@@ -130,22 +146,44 @@ pub async fn guard(
     if let Some(problem) = super::web::not_built(request.uri().path()) {
         return problem.into_response();
     }
-    match admit(&state, path.as_str(), &mut request).await {
+    let mut standing = None;
+    let mut response = match admit(&state, path.as_str(), &mut request, &mut standing).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
+    };
+    if let Some(standing) = standing {
+        standing.write(response.headers_mut());
     }
+    response
 }
 
-async fn admit(state: &AppState, path: &str, request: &mut Request) -> Result<(), Problem> {
+async fn admit(
+    state: &AppState,
+    path: &str,
+    request: &mut Request,
+    standing: &mut Option<Standing>,
+) -> Result<(), Problem> {
     // A method that the path does not have is answered with 405 further in.
     let Some(access) = access(request.method().as_str(), path) else { return Ok(()) };
     if access == Open {
+        let Peer(peer) = Peer::of(state, request.extensions(), request.headers());
+        rate::charge(state, rate::Caller::Address(peer), standing)?;
         if !request.method().is_safe() && crosses(state, request.headers(), false) {
             return Err(cross_site());
         }
         return Ok(());
     }
-    let principal = authenticate(state, request.headers()).await?;
+    let principal = match authenticate(state, request.headers()).await {
+        Ok(principal) => principal,
+        Err(Denied::Store(error)) => return Err(error.into()),
+        Err(denied) => {
+            // Guesses at credentials are their address's, so that they cost nobody else anything.
+            let Peer(peer) = Peer::of(state, request.extensions(), request.headers());
+            rate::charge(state, rate::Caller::Address(peer), standing)?;
+            return Err(denied.into());
+        }
+    };
+    rate::charge(state, rate::Caller::Account(principal.account.id), standing)?;
     if principal.session().is_some()
         && !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
         && crosses(state, request.headers(), true)

@@ -32,7 +32,8 @@ pub struct Event {
     cursor: String,
     /// The one sent to this consumer before it.
     previous: Option<String>,
-    /// `message.received`, `message.updated`, `delivery.updated`, `promise.settled`, `answer.received` or `mailbox.updated`.
+    /// `message.received`, `message.updated`, `delivery.updated`, `promise.settled`, `promise.updated`, `answer.received`,
+    /// `correction.requested`, `reply.automatic` (an absence or a bounce of who was asked), `mailbox.updated`, ….
     #[serde(rename = "type")]
     kind: String,
     at: Time,

@@ -1,5 +1,7 @@
 //! Health: alive, and ready to work.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
@@ -12,6 +14,9 @@ pub fn routes() -> Router<AppState> {
     Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
 }
 
+/// How long the database may take to answer a node that is ready.
+const PING: Duration = Duration::from_secs(3);
+
 /// The process answers.
 async fn alive() -> &'static str {
     "ok\n"
@@ -22,9 +27,17 @@ async fn ready(State(state): State<AppState>) -> Result<&'static str, Problem> {
     if state.shutdown.is_cancelled() {
         return Err(Problem::new(&problem::BUSY, "This server is closing.").retry_after(5));
     }
-    let paused = state.store.paused().await.map_err(|error| {
-        tracing::error!(%error, "the database does not answer");
-        Problem::new(&problem::BUSY, "The database does not answer.").retry_after(5)
-    })?;
+    let paused = match tokio::time::timeout(PING, state.store.paused()).await {
+        Ok(Ok(paused)) => paused,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the database does not answer");
+            return Err(away());
+        }
+        Err(_) => return Err(away()),
+    };
     Ok(if paused.is_some() { "ready, but sending is paused\n" } else { "ready\n" })
+}
+
+fn away() -> Problem {
+    Problem::new(&problem::DATABASE_AWAY, "The database does not answer.").retry_after(5)
 }

@@ -53,8 +53,13 @@ pub async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     let known = response.extensions_mut().remove::<Problem>();
+    // A page for people says itself what is wrong.
+    let page =
+        response.headers().get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/html"));
     let problem = known.or_else(|| {
-        (status.is_client_error() || status.is_server_error()).then(|| Problem::of(status)).flatten()
+        (!page && (status.is_client_error() || status.is_server_error()))
+            .then(|| Problem::of(status))
+            .flatten()
     });
     if let Some(problem) = problem {
         let mut rendered = problem.render(&id);

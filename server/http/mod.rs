@@ -1,6 +1,7 @@
 //! The HTTP door: the API under /v1, the web inbox, health and documentation. It decides nothing about mail.
 
 pub mod access;
+pub mod answer_page;
 pub mod body;
 pub mod docs;
 pub mod events;
@@ -10,6 +11,7 @@ pub mod layers;
 pub mod page;
 pub mod peer;
 pub mod problem;
+pub mod rate;
 pub mod rest;
 pub mod serve;
 pub mod settings;
@@ -65,6 +67,8 @@ pub struct Inner {
     pub running: idempotency::Running,
     /// Places for streams of events.
     pub streams: events::Streams,
+    /// How much each caller may ask for.
+    pub limits: rate::Limits,
 }
 
 impl std::ops::Deref for AppState {
@@ -83,6 +87,7 @@ impl AppState {
         public_url: Url,
         shutdown: CancellationToken,
     ) -> Self {
+        let limits = rate::Limits::new(settings.rate_limit);
         Self(Arc::new(Inner {
             store: submission.store.clone(),
             clock: submission.clock.clone(),
@@ -95,6 +100,7 @@ impl AppState {
             room: body::Room::default(),
             running: idempotency::Running::default(),
             streams: events::Streams::default(),
+            limits,
         }))
     }
 
@@ -118,6 +124,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), access::guard));
     api.merge(docs::routes(document))
         .merge(health::routes())
+        .merge(answer_page::routes())
         .fallback(web::page)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(layers::panicked))

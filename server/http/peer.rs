@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::request::Parts;
 
 use super::settings::Network;
@@ -20,9 +21,16 @@ impl FromRequestParts<AppState> for Peer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        Ok(Self::of(state, &parts.extensions, &parts.headers))
+    }
+}
+
+impl Peer {
+    /// Who sent what has these extensions and headers.
+    pub fn of(state: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Self {
         // Without a socket, as in a test that calls the router, all requests come from one place.
-        let socket = parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Socket(ip)| *ip);
-        Ok(Self(client(socket, &parts.headers, &state.settings.trusted_proxies)))
+        let socket = extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Socket(ip)| *ip);
+        Self(client(socket, headers, &state.settings.trusted_proxies))
     }
 }
 

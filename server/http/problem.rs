@@ -62,6 +62,8 @@ kinds! {
     ALREADY_SENT: 409 "already_sent", "It was sent already", "Send a message that puts it right.";
     ALREADY_SETTLED: 409 "already_settled", "The promise is settled", "Read the promise for its outcome.";
     ALREADY_ANSWERED: 409 "already_answered", "You have answered already", "An answer is final.";
+    ALREADY_DELEGATED: 409 "already_delegated", "You have passed the question on", "Somebody else is asked instead now.";
+    NOBODY_LEFT: 409 "nobody_left", "There is nobody left to ask", "Name people in to who are not asked yet.";
     ALREADY_VERIFIED: 409 "already_verified", "The address is verified already", "Nothing is left to do.";
     NOT_A_SANDBOX: 409 "not_a_sandbox", "This server is no sandbox", "Only a server with relay.url = \"capture\" has a clock that can be moved.";
     IDEMPOTENCY_IN_FLIGHT: 409 "idempotency_in_flight", "The first request with this Idempotency-Key is still running", "Send the same request again in a moment.", true;
@@ -82,7 +84,7 @@ kinds! {
     INVALID_HEADER: 422 "invalid_header", "A header field is not valid", "Headers have a token as name and one line as value, and do not replace the server's own.";
     INVALID_ATTACHMENT: 422 "invalid_attachment", "An attachment is not valid", "Send content as standard base64, or an upload_id of your own uploads.";
     INVALID_ASK: 422 "invalid_ask", "The question is not valid", "Correct what errors names.";
-    INVALID_ANSWER: 422 "invalid_answer", "The answer does not fit the question", "Answer with one of the options of the question.";
+    INVALID_ANSWER: 422 "invalid_answer", "The answer does not fit the question", "Answer as the question's kind, options or schema say.";
     NOT_ASKED: 422 "not_asked", "You were not asked", "Only a recipient in to answers; the asker never does.";
     UNKNOWN_MESSAGE: 422 "unknown_message", "There is no such message", "Name a message of your own by its id, or any by its Message-ID.";
     UNKNOWN_UPLOAD: 422 "unknown_upload", "There is no such upload", "Send the octets to POST /v1/uploads first.";
@@ -94,8 +96,11 @@ kinds! {
     SCOPE_NOT_YOURS: 422 "scope_not_yours", "A token gets only scopes its maker has", "Leave out the scopes you lack.";
     TOO_MANY_STREAMS: 429 "too_many_streams", "There are too many streams of events", "Close some, or use GET /v1/events?wait=.", true;
     THROTTLED: 429 "throttled", "Too many failed attempts", "Wait as long as Retry-After says.", true;
+    RATE_LIMITED: 429 "rate_limited", "Too many requests", "Wait as long as Retry-After says; RateLimit-Remaining tells how many may be made at once.", true;
     INTERNAL: 500 "internal", "Something went wrong here", "Send it again, with the same Idempotency-Key; tell the administrator the request_id.", true;
     NOT_BUILT_YET: 501 "not_supported_yet", "Not supported in this version", "See /docs for what there is.";
+    DATABASE_AWAY: 503 "database_away", "The database does not answer", "Send it again after Retry-After, with the same Idempotency-Key.", true;
+    STORAGE_FULL: 507 "storage_full", "The server's disk is full", "Free space where data_dir or the database is; then send it again with the same Idempotency-Key.", true;
     BUSY: 503 "busy", "Too much is going on", "Send it again after Retry-After, with the same Idempotency-Key.", true;
 }
 
@@ -236,6 +241,14 @@ impl From<store::Error> for Problem {
             store::Error::Busy => {
                 Self::new(&BUSY, "The store has too much to write. Nothing of the request was kept.")
                     .retry_after(1)
+            }
+            store::Error::Away => {
+                Self::new(&DATABASE_AWAY, "The database does not answer. Nothing of the request was kept.")
+                    .retry_after(5)
+            }
+            store::Error::Full => {
+                let detail = "There is no room to keep it. Nothing of the request was kept.";
+                Self::new(&STORAGE_FULL, detail).retry_after(30)
             }
             other => Self::internal(&other),
         }

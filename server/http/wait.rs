@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use tokio::time::Instant;
 
 use super::problem::{self, Problem};
@@ -30,16 +31,34 @@ pub fn seconds(wait: Option<u64>, headers: &HeaderMap) -> Result<Duration, Probl
     Ok(Duration::from_secs(wait.or_else(preferred).unwrap_or(0)))
 }
 
-/// One wait: begin it, look, and ask whether to look again.
-pub struct Wait {
-    ear: Ear,
-    deadline: Instant,
-}
+/// A wait for one topic: begin it, look, and ask whether to look again.
+pub struct Wait(Waits);
 
 impl Wait {
     /// Registers for `topic`, before the first look, so that nothing between the two is missed.
     pub fn begin(state: &AppState, topic: Topic, most: Duration) -> Self {
-        Self { ear: state.store.bell().listen(topic), deadline: Instant::now() + most }
+        Self(Waits::begin(state, [topic], most))
+    }
+
+    /// Returns true when it is worth looking again, false when the time is up.
+    pub async fn again(&mut self, state: &AppState) -> bool {
+        self.0.again(state).await
+    }
+}
+
+/// A wait for several topics at once.
+pub struct Waits {
+    ears: Vec<Ear>,
+    deadline: Instant,
+}
+
+impl Waits {
+    /// Registers for every topic, before the first look.
+    pub fn begin(state: &AppState, topics: impl IntoIterator<Item = Topic>, most: Duration) -> Self {
+        let bell = state.store.bell();
+        // Whoever does not wait need not listen.
+        let topics = topics.into_iter().take(if most.is_zero() { 0 } else { usize::MAX });
+        Self { ears: topics.map(|topic| bell.listen(topic)).collect(), deadline: Instant::now() + most }
     }
 
     /// Returns true when it is worth looking again, false when the time is up.
@@ -48,7 +67,15 @@ impl Wait {
         if left.is_zero() || state.shutdown.is_cancelled() {
             return false;
         }
-        state.shutdown.run_until_cancelled(self.ear.wait(left.min(NET))).await;
+        let most = left.min(NET);
+        match self.ears.as_mut_slice() {
+            [] => return false,
+            [ear] => drop(state.shutdown.run_until_cancelled(ear.wait(most)).await),
+            ears => {
+                let any = select_all(ears.iter_mut().map(|ear| Box::pin(ear.wait(most))));
+                drop(state.shutdown.run_until_cancelled(any).await);
+            }
+        }
         true
     }
 }

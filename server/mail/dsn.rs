@@ -43,6 +43,25 @@ pub struct Report<'a> {
     pub human: &'a str,
 }
 
+/// How far into a report is looked for what it says, in octets.
+const READ: u64 = 256 << 10;
+
+/// Whether a report (RFC 3464 §2.3.3) says that a mail has failed for good; one that says nothing of the kind (it is
+/// only delayed, or was relayed) does not.
+///
+/// # Errors
+/// The reader's.
+pub fn has_failed(report: impl io::Read) -> io::Result<bool> {
+    let mut text = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(report, READ), &mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    let mut action = text.lines().filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("action").then(|| value.trim().to_ascii_lowercase())
+    });
+    Ok(action.any(|action| action.starts_with("failed")))
+}
+
 /// The most octets of the original's header section that are returned.
 const MAX_HEADERS: usize = 64 << 10;
 

@@ -1,4 +1,5 @@
 //! The outside, as names and addresses: what is looked up, and what is never connected to.
 
 pub mod address;
+pub mod http;
 pub mod resolve;

@@ -2,4 +2,7 @@
 //! the store's, in the transaction of its cause.
 
 pub mod ask;
+pub mod certain;
+pub mod escalate;
+pub mod form;
 pub mod settle;

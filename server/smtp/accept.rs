@@ -6,6 +6,7 @@ use super::reply::Reply;
 use super::session::{Transaction, unavailable};
 use super::{Inner, Kind};
 use crate::delivery::deposit::{Incoming, Rejected, deposit};
+use crate::mail::address::Address;
 use crate::mail::id::digest;
 use crate::mail::message::{self, Content};
 use crate::mail::status::Status;
@@ -46,6 +47,9 @@ fn failed(error: &store::Error) -> Reply {
         return Reply::refused(Status::new(4, 3, 2), "Busy, try again later");
     }
     tracing::error!(%error, "a message could not be kept");
+    if matches!(error, store::Error::Full) {
+        return Reply::new(452, (4, 3, 1), "There is no room for it now");
+    }
     unavailable()
 }
 
@@ -77,7 +81,7 @@ impl Inner {
         if content.received > MAX_HOPS {
             return vec![circles(); replies];
         }
-        let from = transaction.mail.from.as_ref().map(crate::mail::address::Address::key).unwrap_or_default();
+        let from = transaction.mail.from.as_ref().map(Address::key).unwrap_or_default();
         let recipients = transaction.rcpt_to.len();
         let whole = Incoming {
             mail_from: transaction.mail.from,

@@ -13,6 +13,7 @@ use super::sasl::{self, Credentials, Mechanism};
 use super::session::{Session, Signed, not_offered, time_out, unavailable};
 use crate::auth::throttle::Subjects;
 use crate::auth::{Denied, Scope, token};
+use crate::mail::address::Address;
 use crate::store::account::Account;
 
 /// Failures after which a session ends.
@@ -178,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 return Some(unavailable());
             }
         };
-        let from = mail.from.as_ref().map(crate::mail::address::Address::key).unwrap_or_default();
+        let from = mail.from.as_ref().map(Address::key).unwrap_or_default();
         let mine = own.iter().any(|address| address.to_lowercase() == from);
         (!mine).then(|| Reply::new(550, (5, 7, 1), "Send from an address of yours"))
     }

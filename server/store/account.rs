@@ -15,6 +15,9 @@ use crate::mail::address::Address;
 use crate::mail::id::digest;
 use crate::mail::return_path::ReturnPath;
 
+/// Nodes that start within this time, in milliseconds, start together.
+const TOGETHER: i64 = 60_000;
+
 /// Who owns mail.
 #[derive(Debug, Clone, FromRow)]
 pub struct Account {
@@ -96,6 +99,10 @@ pub struct ReplyAddress {
     pub thread_id: Uuid,
     /// The outside address that was given this reply address.
     pub notified: String,
+    /// Of somebody outside who is asked by the account: which question.
+    pub promise_id: Option<Uuid>,
+    /// And who they are to it.
+    pub person_id: Option<Uuid>,
 }
 
 /// A secret reply address: whoever has it may answer one message in one person's name. Never logged.
@@ -359,7 +366,7 @@ impl Store {
         let Some(secret) = Secret::read(address.local()) else { return Ok(Resolved::Unknown) };
         let reply: Option<ReplyAddress> = self
             .first(
-                sql("select r.account_id, r.email_id, r.thread_id, r.notified from reply_address r \
+                sql("select r.account_id, r.email_id, r.thread_id, r.notified, r.promise_id, r.person_id from reply_address r \
                      join account c on c.id = r.account_id \
                      where r.digest = $1 and r.revoked_at is null and c.disabled_at is null")
                 .bind(secret.digest()),
@@ -388,13 +395,9 @@ impl Store {
     pub async fn put_setup(&self, digest: [u8; 32], now: i64, expires: i64) -> Result<()> {
         self.write(async move |tx| {
             let put = sql("insert into setup (digest, created_at, expires_at) values ($1, $2, $3)");
-            // An earlier link of an earlier start is worth nothing any more.
-            tx.batch([
-                sql("delete from setup where used_at is null"),
-                put.bind(digest).bind(now).bind(expires),
-            ])
-            .await
-            .map(drop)
+            // The link of an earlier start is worth nothing any more; those of nodes that start together all are.
+            let earlier = sql("delete from setup where used_at is null and created_at < $1");
+            tx.batch([earlier.bind(now - TOGETHER), put.bind(digest).bind(now).bind(expires)]).await.map(drop)
         })
         .await
     }
@@ -414,18 +417,19 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Uses a setup link up and makes the account.
+    /// Uses all setup links up and makes the account.
     ///
     /// # Errors
     /// [`Error::NotFound`]: the link is used or too old, or there is an administrator; [`Error::Conflict`]: the
     /// address is taken.
     pub async fn use_setup(&self, digest: [u8; 32], new: NewAccount, now: i64) -> Result<()> {
         let used = self.write(async move |tx| {
-            let spend = sql(
-                "update setup set used_at = $1 where digest = $2 and used_at is null and expires_at > $1 \
-                             and not exists (select 1 from account where admin and disabled_at is null)",
-            );
-            if tx.run(spend.bind(now).bind(digest)).await? != 1 {
+            // All links at once, so that of two used at the same time one finds none left.
+            let spend = sql("update setup set used_at = $1 where used_at is null \
+                 and exists (select 1 from setup own where own.digest = $2 and own.used_at is null \
+                             and own.expires_at > $1) \
+                 and not exists (select 1 from account where admin and disabled_at is null)");
+            if tx.run(spend.bind(now).bind(digest)).await? == 0 {
                 return Err(Error::NotFound);
             }
             tx.batch(new.insert(now)).await.map(drop)

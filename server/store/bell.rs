@@ -9,10 +9,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Executor as _, PgPool};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
+
+use super::nodes::{self, Nodes};
 
 /// What somebody may wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +34,11 @@ const GATHER: Duration = Duration::from_millis(5);
 const PER_NOTIFY: usize = 200;
 /// Topics that may wait to be told to other nodes; beyond it the poll is what tells them.
 const WAITING: usize = 10_000;
+/// After so long without a word the connection that listens is asked whether it still is one: a network that drops
+/// packets closes nothing.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How long it may take to answer, and to be made.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Rings topics; clones share it.
 #[derive(Clone, Default)]
@@ -49,11 +56,12 @@ pub struct Ear {
 
 impl Bell {
     /// A bell that is also heard on every node of this PostgreSQL database.
-    pub(crate) fn across(pool: &PgPool) -> Self {
+    pub(crate) fn across(pool: &PgPool, options: PgConnectOptions, nodes: Nodes) -> Self {
         let (abroad, waiting) = mpsc::channel(WAITING);
         let bell = Self { abroad: Some(abroad), ..Self::default() };
         tokio::spawn(send(pool.clone(), waiting));
-        tokio::spawn(receive(pool.clone(), Self { abroad: None, ears: bell.ears.clone() }));
+        let here = Self { abroad: None, ears: bell.ears.clone() };
+        tokio::spawn(receive(pool.clone(), options, here, nodes));
         bell
     }
 
@@ -154,18 +162,38 @@ async fn send(pool: PgPool, mut waiting: mpsc::Receiver<Topic>) {
     }
 }
 
-async fn receive(pool: PgPool, bell: Bell) {
+/// Listens until the pool is closed, again and again where the connection is lost.
+async fn receive(pool: PgPool, options: PgConnectOptions, bell: Bell, nodes: Nodes) {
     while !pool.is_closed() {
-        if let Ok(mut listener) = PgListener::connect_with(&pool).await
-            && listener.listen(CHANNEL).await.is_ok()
+        // A pool of its own, because one that is lost without a word keeps its place for long.
+        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER);
+        let own = own.connect_lazy_with(options.clone().application_name("restante bell"));
+        if let Ok(mut listener) = PgListener::connect_with(&own).await
+            && listener.listen_all([CHANNEL, nodes::CHANNEL]).await.is_ok()
         {
             // What was rung while nobody listened is not known: everyone looks again.
             bell.everything();
-            while let Ok(Some(note)) = listener.try_recv().await {
-                note.payload().split_whitespace().filter_map(Topic::read).for_each(|topic| bell.here(topic));
+            while !pool.is_closed() {
+                match tokio::time::timeout(SILENCE, listener.try_recv()).await {
+                    Ok(Ok(Some(note))) if note.channel() == CHANNEL => {
+                        note.payload()
+                            .split_whitespace()
+                            .filter_map(Topic::read)
+                            .for_each(|topic| bell.here(topic));
+                    }
+                    Ok(Ok(Some(note))) => nodes.hear(note.payload()),
+                    Ok(_) => break,
+                    Err(_) => match tokio::time::timeout(ANSWER, listener.execute("select 1")).await {
+                        Ok(Ok(_)) => {}
+                        _ => break,
+                    },
+                }
             }
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        if !pool.is_closed() {
+            tracing::warn!("other nodes cannot be heard; until they can, a slow poll finds what they write");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 }
 

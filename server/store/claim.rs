@@ -59,28 +59,28 @@ pub type Place = (String, i64);
 
 impl Store {
     /// Leases what is due, of whatever destination, in turn between them. For a worker that works step by step: one
-    /// that goes on and on remembers whose turn it is, and names them ([`Store::claim_from`]). Of what would leave this
-    /// system nothing is leased while sending is paused.
+    /// that goes on and on remembers whose turn it is, and names them ([`Store::claim_from`]).
     ///
     /// # Errors
     /// The database's.
     pub async fn claim(&self, claim: Claim<'_>) -> Result<Vec<Leased>> {
-        if claim.lane != Lane::Here && self.paused().await?.is_some() {
-            return Ok(Vec::new());
-        }
         let mut ready = self.ready(claim.lane, claim.now, None, MOST).await?;
         ready.retain(|name| !claim.busy.contains(name));
         let places: Vec<Place> = ready.into_iter().map(|name| (name, claim.per_destination)).collect();
         self.claim_from(&claim, &places).await
     }
 
-    /// Leases what is due at these destinations. The attempt is counted now, before the work.
+    /// Leases what is due at these destinations. The attempt is counted now, before the work. Of what
+    /// would leave this system nothing is leased while sending is paused.
     ///
     /// # Errors
     /// The database's.
     pub async fn claim_from(&self, claim: &Claim<'_>, places: &[Place]) -> Result<Vec<Leased>> {
         let most = places.iter().map(|(_, most)| *most).max().unwrap_or_default();
         if most < 1 {
+            return Ok(Vec::new());
+        }
+        if claim.lane != Lane::Here && self.paused().await?.is_some() {
             return Ok(Vec::new());
         }
         let named: serde_json::Map<_, _> =
@@ -143,6 +143,39 @@ impl Store {
             let end = sql("update delivery set due_at = $1, lease = null, leased_until = null \
                            where lease is not null and settled_at is null");
             tx.run(end.bind(now)).await
+        })
+        .await
+    }
+
+    /// Brings forward mail that is put off beyond `latest`, further than any retry is: the clock was wrong when it was. It is
+    /// due within `spread` milliseconds from now, evenly, so that no storm follows; how many that was.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn bring_forward(&self, lane: Lane, now: i64, latest: i64, spread: i64) -> Result<u64> {
+        // What was not tried yet may be meant for any time, and a notice for the morning.
+        let late = sql("with recursive place (destination) as (\
+             select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+             union all \
+             select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
+                     and d.destination > place.destination) from place where place.destination is not null) \
+             select o.account_id, o.id from place join delivery o on o.destination = place.destination \
+             where o.settled_at is null and o.lane = $1 and o.due_at > $2 and o.attempts > 0 \
+             and o.kind = 'mail' limit 1000");
+        let late: Vec<(Uuid, Uuid)> = self.all(late.bind(lane as i64).bind(latest)).await?;
+        if late.is_empty() {
+            return Ok(0);
+        }
+        self.write(async move |tx| {
+            let mut batch = Vec::new();
+            for (account, id) in &late {
+                let forward =
+                    sql("update delivery set due_at = $1 + due_at % $2, lease = null, leased_until = null \
+                                   where account_id = $3 and id = $4 and due_at > $5 and settled_at is null");
+                let forward = forward.bind(now).bind(spread.max(1)).bind(*account).bind(*id);
+                batch.push(forward.bind(latest));
+            }
+            Ok(tx.batch(batch).await?.iter().map(|done| done.affected).sum())
         })
         .await
     }

@@ -197,6 +197,8 @@ pub struct Tx {
     pub(crate) broken: bool,
     /// The unit has sent something to the database, so that there may be something to undo.
     pub(crate) touched: bool,
+    /// On SQLite: a statement found the disk full, and with it the transaction ended.
+    pub(crate) full: bool,
     /// What befell the whole transaction, whatever the unit makes of it.
     pub(crate) trouble: Option<Trouble>,
     /// Who is told once the unit is durable.
@@ -228,11 +230,13 @@ impl Trouble {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match (code.as_deref(), error) {
             (Some("40001" | "40P01"), _) => Some(Trouble::Collision),
-            // 25006: a standby, until the other one has taken over.
-            (Some(code), _) if code.starts_with("08") || code.starts_with("57P") || code == "25006" => {
+            // 25006: a standby, until the other one has taken over. 25P03: this process was frozen in a transaction.
+            (Some("25006" | "25P03"), _) => Some(Trouble::Lost),
+            (Some(code), _) if code.starts_with("08") || code.starts_with("57P") => Some(Trouble::Lost),
+            // A connection that ends while it is made is often told of as a strange answer.
+            (None, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => {
                 Some(Trouble::Lost)
             }
-            (None, sqlx::Error::Io(_)) => Some(Trouble::Lost),
             _ => None,
         }
     }
@@ -281,7 +285,7 @@ impl Tally {
 
 impl Tx {
     pub(crate) fn new(engine: Engine, tally: Arc<Tally>) -> Self {
-        Self { engine, broken: false, touched: false, trouble: None, rings: Vec::new(), tally }
+        Self { engine, broken: false, touched: false, full: false, trouble: None, rings: Vec::new(), tally }
     }
 
     /// Makes ready for the next unit.
@@ -337,7 +341,13 @@ impl Tx {
                 self.tally.calls.fetch_add(1, Ordering::Relaxed);
                 self.tally.statements.fetch_add(expected.len() as u64, Ordering::Relaxed);
                 let lead = std::mem::take(lead);
-                let mut done = sqlite(conn, text, args).await?;
+                let mut done = match sqlite(conn, text, args).await {
+                    Err(error) => {
+                        self.full |= matches!(error, Error::Full);
+                        return Err(error);
+                    }
+                    done => done?,
+                };
                 done.drain(..lead.matches(';').count());
                 for (done, expected) in done.iter().zip(expected) {
                     done.check(expected)?;

@@ -11,7 +11,8 @@ use super::blob::Blob;
 use super::db::{Statement, Tx, Value, insert, sql};
 use super::email::NewEmail;
 use super::event::Event;
-use super::promise::{settle_delivery_promise, take_out, told};
+use super::promise::{settle_delivery_promise, told};
+use super::settle::{hold, take_out};
 use super::{Error, Result, Store, Topic};
 
 /// Work that is done here, and work that waits for others; neither takes the other's turn.
@@ -29,7 +30,7 @@ pub enum Lane {
 pub struct NewDelivery {
     pub account_id: Uuid,
     pub id: Uuid,
-    /// `mail`, `notice` or `timer`.
+    /// `mail`, `notice`, `timer` or `wake`.
     pub kind: &'static str,
     pub lane: Lane,
     /// Claiming takes turns between these.
@@ -159,7 +160,8 @@ pub struct Filed {
 pub struct Asked {
     pub promise_id: Uuid,
     pub asker_id: Uuid,
-    pub address: String,
+    /// The delivery that brings the question.
+    pub respondent: Uuid,
 }
 
 impl Filed {
@@ -168,13 +170,19 @@ impl Filed {
         let mut with: Vec<Statement> = self.blob.iter().map(|blob| blob.insert(now)).collect();
         with.push(self.email.insert());
         with.extend(self.asked.iter().map(|asked| {
-            sql("insert into asked (account_id, promise_id, asker_id, email_id, address, deadline, settled_at, created_at) \
-                 select $1, p.id, p.account_id, $2, $3, p.deadline, p.settled_at, $4 from promise p \
-                 where p.account_id = $5 and p.id = $6 on conflict (account_id, promise_id) do nothing")
+            // Nothing for a reminder, and nothing for a version that was replaced while it was on its way.
+            sql("insert into asked (account_id, promise_id, asker_id, email_id, address, deadline, settled_at, created_at, \
+                 revision) select $1, p.id, p.account_id, $2, r.address, p.deadline, p.settled_at, $3, p.revision \
+                 from promise p join respondent r on r.account_id = p.account_id and r.promise_id = p.id \
+                 and r.id = $4 and r.state <> 'withdrawn' where p.account_id = $5 and p.id = $6 \
+                 on conflict (account_id, promise_id) do update set email_id = excluded.email_id, \
+                 address = excluded.address, deadline = excluded.deadline, settled_at = excluded.settled_at, \
+                 answered_at = null, declined_at = null, revision = excluded.revision \
+                 where asked.revision < excluded.revision")
             .bind(self.email.account_id)
             .bind(self.email.id)
-            .bind(&asked.address)
             .bind(now)
+            .bind(asked.respondent)
             .bind(asked.asker_id)
             .bind(asked.promise_id)
         }));
@@ -194,6 +202,8 @@ pub struct Finish {
     pub attempt: Option<Attempt>,
     /// The copy for the recipient's mailbox, or the bounce for the sender's.
     pub filed: Option<Filed>,
+    /// The account that the recipient turned out to be.
+    pub person: Option<Uuid>,
 }
 
 impl Leased {
@@ -256,8 +266,11 @@ impl Store {
             first.extend(finish.attempt.iter().map(|attempt| leased.tried(attempt, None, now)));
             if let Some(asked) = finish.filed.as_ref().and_then(|filed| filed.asked.as_ref()) {
                 // Held before the accounts, as settling does: else a question settled meanwhile stays open for them.
-                let hold = sql("update promise set revision = revision where account_id = $1 and id = $2");
-                first.push(hold.bind(asked.asker_id).bind(asked.promise_id));
+                first.push(hold(asked.asker_id, asked.promise_id));
+            }
+            if let (Some(person), Some(promise)) = (finish.person, leased.subject_id) {
+                let known = sql("update respondent set person_id = $1 where account_id = $2 and promise_id = $3 and id = $4");
+                first.push(known.bind(person).bind(leased.account_id).bind(promise).bind(leased.id));
             }
             let ended = ended(leased.account_id, leased.submission_id, leased.id, leased.subject_id);
             let mut events = settle_mail(tx, first, ended, &finish.outcome, now).await?;
@@ -499,7 +512,7 @@ async fn settle_mail(
         events.push((told(ended.account_id, promise, email), Vec::new()));
     }
     if let (true, Some(asked_by)) = (lost, ended.asked_by) {
-        events.extend(take_out(tx, ended.account_id, asked_by, now).await?);
+        events.extend(take_out(tx, ended.account_id, asked_by, ended.id, now).await?);
     }
     Ok(events)
 }

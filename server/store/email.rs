@@ -12,6 +12,8 @@ use super::blob::Digest;
 use super::db::{Statement, Tx, Value, insert, sql};
 use super::event::Event;
 pub use super::filter::Filter;
+use super::mailbox::{Role, role_id};
+use super::snooze::wakes;
 use super::{Error, Result, Store, Topic};
 use crate::mail::message::{Content, Mailbox};
 use crate::mail::thread;
@@ -249,6 +251,8 @@ pub struct EmailRow {
     pub metadata: Option<String>,
     /// Separated by spaces.
     pub keywords: Option<String>,
+    /// When a snoozed one comes back, in milliseconds.
+    pub snoozed_until: Option<i64>,
 }
 
 impl EmailRow {
@@ -273,7 +277,7 @@ macro_rules! email_columns {
     () => {
         "e.account_id, e.id, e.thread_id, e.mailbox_id, m.role as mailbox_role, e.outgoing, e.digest, e.size, \
          e.message_id, e.subject, e.from_name, e.from_address, e.recipients, e.preview, e.sent_at, e.received_at, \
-         e.has_attachment, e.seen, e.flagged, e.modseq, e.submission_id, e.promise_id, e.asker_id, e.metadata, \
+         e.has_attachment, e.seen, e.flagged, e.modseq, e.submission_id, e.promise_id, e.asker_id, e.metadata, e.snoozed_until, \
          (select string_agg(k.keyword, ' ' order by k.keyword) from email_keyword k \
           where k.account_id = e.account_id and k.email_id = e.id) as keywords \
          from email e join mailbox m on m.account_id = e.account_id and m.id = e.mailbox_id"
@@ -293,6 +297,15 @@ pub struct Change {
     pub mailbox: Option<Uuid>,
     pub add_keywords: Vec<String>,
     pub remove_keywords: Vec<String>,
+    /// Moves to the mailbox of that role until then, in milliseconds; the time alone, without `mailbox`.
+    pub snoozed_until: Option<i64>,
+}
+
+impl Change {
+    /// The mailbox the change moves to, if it moves.
+    fn goes_to(&self, account: Uuid) -> Option<Uuid> {
+        self.snoozed_until.map(|_| role_id(account, Role::Snoozed)).or(self.mailbox)
+    }
 }
 
 #[derive(FromRow)]
@@ -353,7 +366,7 @@ impl Store {
         self.first(by.bind(account).bind(message_id)).await
     }
 
-    /// Sets marks on those of `ids` that the account has; how many were changed. With `if_modseq` only if the
+    /// Sets marks on those of `ids` that the account has; those that were changed. With `if_modseq` only if the
     /// (single) email is still as it was then.
     ///
     /// # Errors
@@ -365,9 +378,10 @@ impl Store {
         change: Change,
         if_modseq: Option<i64>,
         now: i64,
-    ) -> Result<u64> {
+    ) -> Result<Vec<Uuid>> {
         self.write_for([account], async move |tx| {
-            if let Some(mailbox) = change.mailbox {
+            let mailbox = change.goes_to(account);
+            if let Some(mailbox) = mailbox {
                 let there = sql("select id from mailbox where account_id = $1 and id = $2");
                 let _: (Uuid,) = tx.one(there.bind(account).bind(mailbox)).await?;
             }
@@ -377,19 +391,22 @@ impl Store {
                 return Err(Error::Conflict);
             }
             if rows.is_empty() {
-                return Ok(0);
+                return Ok(Vec::new());
             }
             let list: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
             let told = rows.iter().map(|row| json!({ "message_id": row.id, "thread_id": row.thread_id }));
             let modseq = tell(tx, account, "message.updated", told.collect(), now).await?;
             let mut statements = vec![
+                // Whatever moves a message ends its snoozing.
                 sql("update email set seen = coalesce($1, seen), flagged = coalesce($2, flagged), \
-                     mailbox_id = coalesce($3, mailbox_id), modseq = $4 where account_id = $5 and id in ")
+                     mailbox_id = coalesce($3, mailbox_id), modseq = $4, snoozed_until = \
+                     case when $3 is null then snoozed_until else $6 end where account_id = $5 and id in ")
                 .bind(change.seen)
                 .bind(change.flagged)
-                .bind(change.mailbox)
+                .bind(mailbox)
                 .bind(modseq)
                 .bind(account)
+                .bind(change.snoozed_until)
                 .push_list(&list),
             ];
             if !change.remove_keywords.is_empty() {
@@ -413,8 +430,12 @@ impl Store {
                         .push(" on conflict (account_id, email_id, keyword) do nothing"),
                 );
             }
+            if let Some(until) = change.snoozed_until {
+                statements.extend(wakes(account, &list, until, modseq, now));
+                tx.ring(Topic::Queue);
+            }
             tx.batch(statements).await?;
-            Ok(list.len() as u64)
+            Ok(list)
         })
         .await
     }
@@ -453,8 +474,10 @@ fn touched(account: Uuid, ids: &[Uuid], change: &Change) -> Statement {
         .push(", e.seen) or e.flagged <> coalesce(")
         .push_bind(change.flagged)
         .push(", e.flagged) or e.mailbox_id <> coalesce(")
-        .push_bind(change.mailbox)
-        .push(", e.mailbox_id)");
+        .push_bind(change.goes_to(account))
+        .push(", e.mailbox_id) or e.snoozed_until <> coalesce(")
+        .push_bind(change.snoozed_until)
+        .push(", e.snoozed_until)");
     for keyword in &change.add_keywords {
         rows = rows
             .push(

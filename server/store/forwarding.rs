@@ -182,9 +182,14 @@ impl Store {
                             where account_id = $2 and kind = 'notice' and subject_id = $3 and settled_at is null");
             let revoke = sql("update reply_address set revoked_at = $1 where account_id = $2 and notified = $3 \
                               and revoked_at is null");
-            tx.batch([stop.bind(now).bind(account).bind(id), revoke.bind(now).bind(account).bind(&address)])
-                .await
-                .map(drop)
+            let links = sql("delete from answer_link where person_id = $1 and address = $2");
+            tx.batch([
+                stop.bind(now).bind(account).bind(id),
+                revoke.bind(now).bind(account).bind(&address),
+                links.bind(account).bind(&address),
+            ])
+            .await
+            .map(drop)
         })
         .await
     }
@@ -192,12 +197,14 @@ impl Store {
 
 /// The row of a secret reply address.
 pub fn put_reply_address(secret: &Secret, stands_for: &ReplyAddress, now: i64) -> Statement {
-    sql("insert into reply_address (digest, account_id, email_id, thread_id, notified, created_at) \
-         values ($1, $2, $3, $4, $5, $6)")
+    sql("insert into reply_address (digest, account_id, email_id, thread_id, notified, promise_id, person_id, created_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8)")
     .bind(secret.digest())
     .bind(stands_for.account_id)
     .bind(stands_for.email_id)
     .bind(stands_for.thread_id)
     .bind(&stands_for.notified)
+    .bind(stands_for.promise_id)
+    .bind(stands_for.person_id)
     .bind(now)
 }

@@ -9,28 +9,36 @@ pub mod bell;
 pub mod blob;
 pub mod claim;
 pub mod collect;
+pub mod correspondent;
 pub mod db;
 pub mod delivery;
 pub mod destination;
 pub mod dkim;
+pub mod draft;
 pub mod email;
 pub mod event;
 pub mod fanout;
 mod filter;
 pub mod forwarding;
 pub mod idempotency;
+pub mod link;
 pub mod mailbox;
+pub mod nodes;
 pub mod operate;
 pub mod pause;
 pub mod promise;
 pub mod prune;
 mod readers;
 pub mod remote;
+pub mod respondent;
 pub mod returns;
 pub mod schema;
 pub mod search;
+pub mod settle;
+pub mod snooze;
 pub mod submission;
 pub mod suppression;
+pub mod tally;
 pub mod thread;
 mod together;
 pub mod token;
@@ -50,6 +58,7 @@ use uuid::Uuid;
 pub use bell::{Bell, Ear, Topic};
 pub use db::Tallied;
 use db::{Record, Statement, Tally, Trouble, Tx};
+use nodes::Nodes;
 use readers::Readers;
 use together::Together;
 use writer::Writer;
@@ -69,9 +78,15 @@ pub enum Error {
     /// Too much waits, or the store is closing: nothing was written, ask again.
     #[error("the store is busy")]
     Busy,
+    /// The database has not answered for a while, so it was not asked.
+    #[error("the database does not answer")]
+    Away,
     /// A unit went on after a statement had failed: nothing of it was written.
     #[error("went on after an error")]
     Broken,
+    /// The disk is full: nothing was written.
+    #[error("there is no room left")]
+    Full,
     /// The database or a row in it cannot be used as it is; says why and what to do.
     #[error("{0}")]
     Unusable(String),
@@ -89,9 +104,13 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::RowNotFound => Error::NotFound,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::Busy,
             sqlx::Error::Database(e) if e.is_unique_violation() => Error::Conflict,
-            sqlx::Error::Database(e) if e.code().is_some_and(|code| exhausted(&code)) => {
+            sqlx::Error::Database(e) if e.code().is_some_and(|code| full(&code)) => {
                 // Told here, because callers see only that it did not work.
                 tracing::error!(%error, "the database has no room");
+                Error::Full
+            }
+            sqlx::Error::Database(e) if e.code().is_some_and(|code| exhausted(&code)) => {
+                tracing::error!(%error, "the database cannot do it now");
                 Error::Busy
             }
             _ => Error::Database(error),
@@ -102,21 +121,29 @@ impl From<sqlx::Error> for Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let remote =
-            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<remote::Unavailable>);
-        if remote || matches!(error.kind(), StorageFull | QuotaExceeded) {
+        if matches!(error.get_ref(), Some(why) if why.is::<remote::Unavailable>()) {
             tracing::error!(%error, "blobs cannot be stored or read at the moment");
             return Error::Busy;
+        }
+        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+            tracing::error!(%error, "the disk is full");
+            return Error::Full;
         }
         Error::Io(error)
     }
 }
 
-/// No room: PostgreSQL's class 53; SQLite's FULL and IOERR, whose extended codes end in that byte.
+/// The disk is full: PostgreSQL's 53100, SQLite's FULL.
+fn full(code: &str) -> bool {
+    code == "53100" || code == "13"
+}
+
+/// Something else has run out, as memory or connections: PostgreSQL's class 53; SQLite's IOERR, whose extended codes
+/// end in that byte.
 fn exhausted(code: &str) -> bool {
     match code.len() {
         5 => code.starts_with("53"),
-        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 10 | 13)),
+        _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 10),
     }
 }
 
@@ -140,6 +167,7 @@ struct Inner {
     writer: Writer,
     tally: Arc<Tally>,
     bell: Bell,
+    nodes: Nodes,
     blobs: blob::Blobs,
     /// By a token's digest.
     credentials: Together<[u8; 32], (account::Account, token::TokenRow)>,
@@ -177,9 +205,11 @@ impl Store {
         let url = settings.url.as_deref().unwrap_or_default();
         let tally = Arc::new(Tally::default());
         let mut database = None;
+        let mut nodes = Nodes::default();
         let (engine, writer, bell) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options: PgConnectOptions = url.parse()?;
-            postgres(options, &tally).await?
+            nodes = Nodes::among(&options);
+            postgres(options, &nodes, &tally).await?
         } else {
             let file = match url.strip_prefix("sqlite:") {
                 Some(path) => PathBuf::from(path.trim_start_matches("//")),
@@ -197,8 +227,18 @@ impl Store {
         };
         let return_key = tokio::sync::OnceCell::new();
         let (credentials, domains) = (Together::default(), account::Domains::default());
-        let inner =
-            Inner { engine, writer, tally, bell, blobs, credentials, domains, file: database, return_key };
+        let inner = Inner {
+            engine,
+            writer,
+            tally,
+            bell,
+            nodes,
+            blobs,
+            credentials,
+            domains,
+            file: database,
+            return_key,
+        };
         Ok(Self(Arc::new(inner), Arc::new([])))
     }
 
@@ -220,12 +260,15 @@ impl Store {
     /// (An account that is left out may make two units wait for each other; one of them is then run again.)
     ///
     /// # Errors
-    /// The unit's; [`Error::Busy`] when too much waits.
+    /// The unit's; [`Error::Busy`] when too much waits; [`Error::Away`].
     pub async fn write_for<T, U>(&self, accounts: impl Into<Vec<Uuid>>, mut unit: U) -> Result<T>
     where
         T: Send + 'static,
         U: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
+        if self.0.nodes.away() {
+            return Err(Error::Away);
+        }
         let also = self.1.clone();
         let unit = async move |tx: &mut Tx| {
             let done = unit(tx).await?;
@@ -248,6 +291,9 @@ impl Store {
         mut statements: Vec<Statement>,
         rings: Vec<Topic>,
     ) -> Result<()> {
+        if self.0.nodes.away() {
+            return Err(Error::Away);
+        }
         statements.extend(self.1.iter().cloned());
         self.0.writer.put(accounts.into(), statements, rings).await
     }
@@ -267,13 +313,14 @@ impl Store {
     /// Every row of a read.
     ///
     /// # Errors
-    /// The database's; [`Error::Busy`] while it cannot be reached.
+    /// The database's; [`Error::Busy`] or [`Error::Away`] while it cannot be reached.
     pub async fn all<R: Record>(&self, statement: Statement) -> Result<Vec<R>> {
         let mut done = match &self.0.engine {
             Engine::Sqlite(reads) => {
                 let (text, args) = statement.sqlite();
                 reads.read(async |connection| db::sqlite_read(connection, text, args).await).await?
             }
+            Engine::Postgres(..) if self.0.nodes.away() => return Err(Error::Away),
             Engine::Postgres(reads, _) => read(reads, statement).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
@@ -300,6 +347,11 @@ impl Store {
         &self.0.bell
     }
 
+    /// The nodes that share the database.
+    pub fn nodes(&self) -> &Nodes {
+        &self.0.nodes
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -322,6 +374,7 @@ impl Store {
 
     /// Takes no more writes and returns when those that wait are answered.
     pub async fn close(&self) {
+        self.0.nodes.close();
         self.0.writer.close().await;
         match &self.0.engine {
             Engine::Sqlite(reads) => reads.close().await,
@@ -384,7 +437,11 @@ async fn sqlite(file: &std::path::Path, tally: &Arc<Tally>) -> Result<(Engine, W
     Ok((Engine::Sqlite(reads), writer, bell))
 }
 
-async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engine, Writer, Bell)> {
+async fn postgres(
+    options: PgConnectOptions,
+    nodes: &Nodes,
+    tally: &Arc<Tally>,
+) -> Result<(Engine, Writer, Bell)> {
     let options =
         options.application_name("restante").statement_cache_capacity(TEXTS).disable_statement_logging();
     let pool = PgPoolOptions::new()
@@ -393,7 +450,7 @@ async fn postgres(options: PgConnectOptions, tally: &Arc<Tally>) -> Result<(Engi
         .connect_with(options.clone())
         .await?;
     schema::migrate_postgres(&pool).await?;
-    let bell = Bell::across(&pool);
+    let bell = Bell::across(&pool, options.clone(), nodes.clone());
     let writer = Writer::postgres(&options, &bell, tally)?;
     Ok((Engine::Postgres(Readers::new(options, CONNECTIONS), pool), writer, bell))
 }

@@ -164,7 +164,11 @@ impl Remote {
     }
 
     fn key(&self, place: &str) -> Path {
-        place.split('/').fold(self.prefix.clone(), Path::join)
+        let mut key = self.prefix.clone();
+        for part in place.split('/') {
+            key = key.join(part);
+        }
+        key
     }
 
     /// Runs requests where they do not block their caller.

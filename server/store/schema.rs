@@ -23,6 +23,8 @@ const SHARED: &[Text] = migrations![
     "0009_pause.sql" = 9 "pause",
     "0011_destinations.sql" = 11 "destinations",
     "0012_returns.sql" = 12 "returns",
+    "0013_asks.sql" = 13 "asks",
+    "0016_inbox.sql" = 16 "inbox",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

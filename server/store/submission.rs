@@ -13,7 +13,9 @@ use super::delivery::NewDelivery;
 use super::email::{Head, NewEmail};
 use super::event::Event;
 use super::idempotency::{Answer, Key};
-use super::promise::{NewPromise, Settlement, settle};
+use super::promise::NewPromise;
+use super::respondent::{Again, respondents};
+use super::settle::{Settlement, settle};
 use super::{Error, Result, Store, Topic};
 
 /// Everything that accepting one message writes.
@@ -43,6 +45,8 @@ pub struct Acceptance {
     pub delivery_promise: NewPromise,
     /// The promise of an answer.
     pub answer_promise: Option<NewPromise>,
+    /// How it has to do with a question that was asked before.
+    pub again: Option<Again>,
     /// The first answer, under the caller's key.
     pub idempotency: Option<(Key, Answer)>,
     /// Milliseconds.
@@ -50,6 +54,11 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
+    /// The promise that ends with this message, if it is taken back before it is sent.
+    fn question(&self) -> Option<Uuid> {
+        self.answer_promise.as_ref().map(|promise| promise.id)
+    }
+
     fn statements(&self) -> Vec<Statement> {
         let account = self.email.account_id;
         let head = &self.email.head;
@@ -80,7 +89,7 @@ impl Acceptance {
             .bind(self.expires_at)
             .bind(mails as i64)
             .bind(self.delivery_promise.id)
-            .bind(self.answer_promise.as_ref().map(|promise| promise.id))
+            .bind(self.question())
             .bind(self.now),
         );
         statements.extend(NewDelivery::insert(&self.deliveries));
@@ -88,6 +97,12 @@ impl Acceptance {
         statements.extend(
             promises.into_iter().flatten().map(|p| p.insert(account, self.email.id, self.id, self.now)),
         );
+        if let Some(promise) = &self.answer_promise {
+            statements.extend(respondents(account, promise.id, None, &self.deliveries, self.now));
+        }
+        if let Some(again) = &self.again {
+            statements.extend(again.statements(account, self.email.id, self.id, &self.deliveries, self.now));
+        }
         statements.extend(self.idempotency.as_ref().map(|(key, answer)| key.keep(account, answer, self.now)));
         statements
     }

@@ -71,7 +71,7 @@ pub async fn submit_letter(
     }
     // What is in the header only is not sent anything, and may be of any length: the limits are for what is.
     let request = Request { to, cc, bcc, source: Some(source), ..Request::default() };
-    let recipients = policy::recipients(context, &request).await?;
+    let recipients = policy::recipients(context, account, &request).await?;
     let mut spool = context.store.spool(context.settings.message_bytes + whole.added);
     let spooled = tokio::task::spawn_blocking(move || {
         spool.write_all(&whole.bytes)?;
@@ -84,7 +84,7 @@ pub async fn submit_letter(
         spooled => spooled.map_err(store::Error::from)?.summarised(&content),
     };
     let (acceptance, accepted) =
-        prepare(context, account, &request, &from, &recipients, id, (blob, &content), now);
+        prepare(context, account, &request, &from, &recipients, None, id, (blob, &content), now);
     match context.store.accept(Acceptance { idempotency: None, ..acceptance }).await {
         Ok(()) => Ok(accepted),
         Err(store::Error::Conflict) => Err(Refusal::Repeated),

@@ -1,6 +1,7 @@
 //! The message submission agent (RFC 6409): takes what somebody wants to send, checks and composes it, and has it
 //! accepted in one transaction with everything that must still happen to it.
 
+pub mod again;
 mod compose;
 pub mod letter;
 mod policy;
@@ -21,6 +22,7 @@ use crate::mail::id::Ids;
 use crate::mail::message::Content;
 use crate::mail::status::Status;
 use crate::promise::ask::Ask;
+use crate::promise::escalate::Timer;
 use crate::store::account::Account;
 use crate::store::blob::{Blob, Digest};
 use crate::store::delivery::{Lane, NewDelivery};
@@ -28,6 +30,7 @@ use crate::store::email::{Head, NewEmail};
 use crate::store::idempotency::{Answer, Key};
 use crate::store::mailbox::{Role, role_id};
 use crate::store::promise::NewPromise;
+use crate::store::respondent::Again;
 use crate::store::submission::Acceptance;
 use crate::store::{self, Store};
 
@@ -103,6 +106,10 @@ pub struct Request {
     pub strict: bool,
     /// What it expects back.
     pub ask: Option<Question>,
+    /// The earlier message of the sender's that it puts right, by its id here.
+    pub corrects: Option<String>,
+    /// A question of the sender's that it is about.
+    pub again: Option<Again>,
     /// Where it comes from, when that may come twice (a reply by mail): it is accepted once.
     pub source: Option<Digest>,
 }
@@ -116,6 +123,8 @@ pub struct Question {
     pub deadline: Option<i64>,
     /// The asker's own; comes back with the answer.
     pub context: Option<Json>,
+    /// Who is told by HTTP when it is settled.
+    pub callback_url: Option<String>,
 }
 
 /// A file to be sent.
@@ -193,12 +202,14 @@ pub enum Refusal {
     UnknownRecipient(String),
     #[error("{0} is outside, and this server has no relay")]
     NoRelay(String),
-    #[error("{0} cannot be asked: only people with an account here can be, so far")]
-    AskedOutside(String),
+    #[error("the question is settled already")]
+    Settled,
     #[error("{pointer}: {detail}")]
     Invalid { pointer: String, detail: String },
     #[error("there is no message {0}")]
     NoParent(String),
+    #[error("there is no message {0} of yours")]
+    NoEarlier(String),
     #[error("there is no upload {0}")]
     NoUpload(Uuid),
     /// The idempotency key, or the source, was accepted before.
@@ -218,12 +229,14 @@ impl Refusal {
             Refusal::NotYourAddress(_) => "not_your_address",
             Refusal::UnknownRecipient(_) => "unknown_recipient",
             Refusal::NoRelay(_) => "no_relay",
-            Refusal::AskedOutside(_) => "not_supported_yet",
+            Refusal::Settled => "already_settled",
             Refusal::Invalid { .. } => "invalid",
-            Refusal::NoParent(_) => "unknown_message",
+            Refusal::NoParent(_) | Refusal::NoEarlier(_) => "unknown_message",
             Refusal::NoUpload(_) => "unknown_upload",
             Refusal::Repeated => "repeated",
             Refusal::Store(store::Error::Busy) => "busy",
+            Refusal::Store(store::Error::Away) => "database_away",
+            Refusal::Store(store::Error::Full) => "storage_full",
             Refusal::Store(_) => "internal",
         }
     }
@@ -231,15 +244,17 @@ impl Refusal {
     /// The enhanced status code (RFC 3463) that says it in mail.
     pub fn status(&self) -> Status {
         let (class, subject, detail) = match self {
-            Refusal::NoRecipients | Refusal::Invalid { .. } | Refusal::NoParent(_) | Refusal::NoUpload(_) => {
-                (5, 5, 4)
-            }
+            Refusal::NoRecipients
+            | Refusal::Invalid { .. }
+            | Refusal::NoParent(_)
+            | Refusal::NoEarlier(_)
+            | Refusal::NoUpload(_) => (5, 5, 4),
             Refusal::TooManyRecipients(..) => (5, 5, 3),
             Refusal::TooLarge(_) => (5, 3, 4),
             Refusal::NotYourAddress(_) => (5, 7, 1),
             Refusal::UnknownRecipient(_) => (5, 1, 1),
             Refusal::NoRelay(_) => (5, 4, 4),
-            Refusal::AskedOutside(_) => (5, 3, 3),
+            Refusal::Settled => (5, 7, 0),
             Refusal::Repeated => (2, 0, 0),
             Refusal::Store(_) => (4, 3, 0),
         };
@@ -257,24 +272,30 @@ pub type Keep<'a> = (Key, &'a (dyn Fn(&Accepted) -> Answer + Sync));
 pub async fn submit(
     context: &Context,
     account: &Account,
-    request: Request,
+    mut request: Request,
     keep: Option<Keep<'_>>,
 ) -> Result<Accepted, Refusal> {
     let now = context.clock.now_ms();
+    let corrects = policy::corrects(context, account, &mut request).await?;
     let from = policy::sender(&context.store, account, request.from.as_ref()).await?;
-    let recipients = policy::recipients(context, &request).await?;
+    let recipients = policy::recipients(context, account, &request).await?;
     let parent = compose::parent(&context.store, account.id, request.in_reply_to.as_deref()).await?;
     let id = context.ids.id(now);
     let message_id = format!("{}@{}", id.simple(), from.address.domain());
     let (blob, content) =
         compose::message(context, account.id, &request, &from, parent, &message_id, now).await?;
-    let acceptance = prepare(context, account, &request, &from, &recipients, id, (blob, &content), now);
-    let (acceptance, accepted) = acceptance;
+    let (acceptance, accepted) =
+        prepare(context, account, &request, &from, &recipients, corrects, id, (blob, &content), now);
     let acceptance =
         Acceptance { idempotency: keep.map(|(key, answer)| (key, answer(&accepted))), ..acceptance };
     match context.store.accept(acceptance).await {
         Ok(()) => Ok(accepted),
-        Err(store::Error::Conflict) => Err(Refusal::Repeated),
+        Err(store::Error::Conflict) => match corrects {
+            Some((promise, _)) if !policy::open(&context.store, account.id, promise).await? => {
+                Err(Refusal::Settled)
+            }
+            _ => Err(Refusal::Repeated),
+        },
         Err(error) => Err(error.into()),
     }
 }
@@ -286,6 +307,7 @@ fn prepare(
     request: &Request,
     from: &Named,
     recipients: &[policy::Recipient],
+    corrects: Option<(Uuid, i64)>,
     id: Uuid,
     (blob, content): (Blob, &Content),
     now: i64,
@@ -303,12 +325,24 @@ fn prepare(
         unanswered: 0,
         deadline: None,
         context: None,
+        callback_url: None,
     };
-    let answer_promise =
-        request.ask.as_ref().map(|question| answer_promise(question, ids.id(now), recipients, due_at));
-    let asked_by = |recipient: &policy::Recipient| {
-        answer_promise.as_ref().filter(|_| recipient.asked).map(|promise| promise.id)
+    let kept = corrects.map(|(promise, _)| promise);
+    let asks = request.ask.as_ref().map(|question| {
+        (question, answer_promise(question, kept.unwrap_or_else(|| ids.id(now)), recipients, due_at))
+    });
+    let timers: Vec<NewDelivery> = asks
+        .iter()
+        .flat_map(|(question, promise)| timers(account.id, &question.ask, promise, due_at))
+        .map(|timer| NewDelivery { id: ids.id(now), created_at: now, ..timer })
+        .collect();
+    let asks = asks.map(|(_, promise)| promise);
+    let (answer_promise, again) = match (corrects, asks) {
+        (Some((_, revision)), Some(promise)) => (None, Some(Again::Corrects { promise, revision })),
+        (_, new) => (new, request.again.clone()),
     };
+    let question = answer_promise.as_ref().map(|new| new.id).or(again.as_ref().map(Again::promise));
+    let asked_by = |recipient: &policy::Recipient| question.filter(|_| recipient.asked);
     let delivery = |recipient: &policy::Recipient| NewDelivery {
         account_id: account.id,
         id: ids.id(now),
@@ -344,10 +378,9 @@ fn prepare(
         undo_until,
         deliveries: deliveries.iter().map(|delivery| (delivery.id, delivery.recipient.clone())).collect(),
         delivery_promise: delivery_promise.id,
-        answer_promise: answer_promise.as_ref().map(|promise| promise.id),
+        answer_promise: question,
     };
-    deliveries
-        .extend(answer_promise.as_ref().and_then(|promise| timer(account.id, promise, ids.id(now), now)));
+    deliveries.extend(timers);
     let source = request.source;
     let email = NewEmail {
         account_id: account.id,
@@ -360,7 +393,7 @@ fn prepare(
         received_at: now,
         seen: true,
         submission_id: Some(submission),
-        promise: answer_promise.as_ref().map(|promise| (promise.id, account.id)),
+        promise: question.map(|promise| (promise, account.id)),
         metadata: request.metadata.as_ref().map(Json::to_string),
     };
     let acceptance = Acceptance {
@@ -376,6 +409,7 @@ fn prepare(
         deliveries,
         delivery_promise,
         answer_promise,
+        again,
         idempotency: None,
         now,
     };
@@ -398,23 +432,22 @@ fn answer_promise(
         ask: Some(json!(ask).to_string()),
         deadline: question.deadline.map(|after| sent_at + after),
         context: question.context.as_ref().map(Json::to_string),
+        callback_url: question.callback_url.clone(),
     }
 }
 
-/// The deadline of a question is a delivery like any other.
-fn timer(account: Uuid, promise: &NewPromise, id: Uuid, now: i64) -> Option<NewDelivery> {
-    Some(NewDelivery {
-        account_id: account,
-        id,
-        kind: "timer",
-        lane: Lane::Here,
-        destination: "timer".into(),
-        recipient: String::new(),
-        submission_id: None,
-        email_id: None,
-        subject_id: Some(promise.id),
-        digest: None,
-        due_at: promise.deadline?,
-        created_at: now,
-    })
+/// Everything timed of a question is a delivery like any other. What would come after the deadline never does.
+fn timers(account: Uuid, ask: &Ask, promise: &NewPromise, sent_at: i64) -> Vec<NewDelivery> {
+    let reminders = ask.reminders.iter().map(|after| (Timer::Remind, sent_at + after));
+    let steps = ask.escalate.iter().enumerate().map(|(n, step)| (Timer::Escalate(n), sent_at + step.after));
+    let chased =
+        reminders.chain(steps).filter(|(_, at)| promise.deadline.is_none_or(|deadline| *at < deadline));
+    let deadline = promise.deadline.map(|deadline| (Timer::Deadline, deadline));
+    chased
+        .chain(deadline)
+        .map(|(timer, at)| NewDelivery {
+            recipient: timer.name(),
+            ..NewDelivery::timer(account, Uuid::nil(), promise.id, at, at)
+        })
+        .collect()
 }

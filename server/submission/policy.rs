@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use uuid::Uuid;
+
 use super::{Context, Refusal, Request};
 use crate::mail::address::{Address, Named};
 use crate::mail::message::{BadHeader, header_allowed};
@@ -54,7 +56,15 @@ pub(super) async fn sender(
 }
 
 /// Checks the limits of a request, and resolves its recipients: each once.
-pub(super) async fn recipients(context: &Context, request: &Request) -> Result<Vec<Recipient>, Refusal> {
+pub(super) async fn recipients(
+    context: &Context,
+    account: &Account,
+    request: &Request,
+) -> Result<Vec<Recipient>, Refusal> {
+    let asks = request.ask.is_some() || request.again.is_some();
+    // Whoever asks does not answer: their own address only reads.
+    let own = if asks { context.store.addresses(account.id).await? } else { Vec::new() };
+    let own: Vec<String> = own.iter().map(|address| address.to_lowercase()).collect();
     limits(request, context.clock.now_ms())?;
     let named = request.to.len() + request.cc.len() + request.bcc.len();
     let most = context.settings.recipients;
@@ -77,17 +87,23 @@ pub(super) async fn recipients(context: &Context, request: &Request) -> Result<V
         if !local && !context.relays {
             return Err(Refusal::NoRelay(named.address.to_string()));
         }
-        let asked = to && request.ask.is_some();
-        if asked && !local {
-            return Err(Refusal::AskedOutside(named.address.to_string()));
-        }
+        let asked = to && asks && !own.contains(&named.address.key());
         recipients.push(Recipient { address: named.address.clone(), local, asked });
     }
     if recipients.is_empty() {
         return Err(Refusal::NoRecipients);
     }
-    if request.ask.is_some() && !recipients.iter().any(|recipient| recipient.asked) {
-        return Err(invalid("/to", "A question needs somebody in to: cc and bcc only read."));
+    if asks && !recipients.iter().any(|recipient| recipient.asked) {
+        return Err(invalid("/to", "A question needs somebody else in to: cc and bcc only read."));
+    }
+    for step in request.ask.iter().flat_map(|question| &question.ask.escalate) {
+        for to in &step.to {
+            let address: Address =
+                to.parse().map_err(|error| invalid("/ask/escalate", format!("{to}: {error}")))?;
+            if !domains.contains(address.domain()) && !context.relays {
+                return Err(Refusal::NoRelay(address.to_string()));
+            }
+        }
     }
     if request.strict {
         let keys: Vec<String> = recipients.iter().filter(|r| r.local).map(|r| r.address.key()).collect();
@@ -98,6 +114,51 @@ pub(super) async fn recipients(context: &Context, request: &Request) -> Result<V
         }
     }
     Ok(recipients)
+}
+
+/// What a message corrects: the promise of its question and the version of it, where it has one. It belongs to the
+/// thread of what it corrects.
+pub(super) async fn corrects(
+    context: &Context,
+    account: &Account,
+    request: &mut Request,
+) -> Result<Option<(Uuid, i64)>, Refusal> {
+    let Some(named) = &request.corrects else { return Ok(None) };
+    let unknown = || Refusal::NoEarlier(named.clone());
+    let id = Uuid::try_parse(named).map_err(|_| unknown())?;
+    let earlier =
+        context.store.email(account.id, id).await?.filter(|email| email.outgoing).ok_or_else(unknown)?;
+    if request.in_reply_to.is_none() {
+        request.in_reply_to = Some(named.clone());
+    }
+    let Some(promise) = earlier.promise_id else {
+        return match &request.ask {
+            Some(_) => Err(invalid("/corrects", "That message asked nothing; ask without corrects.")),
+            None => Ok(None),
+        };
+    };
+    let row = context.store.promise(account.id, promise).await?.ok_or_else(unknown)?;
+    if row.state != "pending" {
+        return Err(Refusal::Settled);
+    }
+    if request.ask.is_none() {
+        return Err(invalid(
+            "/ask",
+            "A correction of a question asks again; cancel the promise to ask nothing.",
+        ));
+    }
+    // Between now and then two versions would be asked at once.
+    for (pointer, given) in [("/send_at", request.send_at.is_some()), ("/undo", request.undo.is_some())] {
+        if given {
+            return Err(invalid(pointer, "A correction of a question goes out at once."));
+        }
+    }
+    Ok(Some((promise, row.revision)))
+}
+
+/// Whether a promise is still pending.
+pub(super) async fn open(store: &Store, account: Uuid, promise: Uuid) -> Result<bool, Refusal> {
+    Ok(store.promise(account, promise).await?.is_some_and(|row| row.state == "pending"))
 }
 
 pub(super) fn invalid(pointer: &str, detail: impl std::fmt::Display) -> Refusal {

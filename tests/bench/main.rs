@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use restante::app::{App, Running};
 use restante::config::Config;
+use restante::http::rate::RateLimit;
 use restante::mail::address::Address;
 use restante::store::Tallied;
 use restante::store::account::{Kind, NewAccount};
@@ -53,6 +54,8 @@ impl Bench {
         let mut config = Config { data_dir: dir.join("bench"), ..Config::default() };
         config.http.listen.set_port(0);
         config.smtp.listen.set_port(0);
+        // One caller makes the whole load.
+        config.http.rate_limit = RateLimit(None);
         if let Some(server) = postgres {
             let mut admin = PgConnection::connect(&format!("{server}/postgres")).await?;
             admin.execute("drop database if exists restante_bench with (force)").await?;

@@ -79,6 +79,7 @@ both!(nothing_accepted_is_lost_and_nothing_is_filed_twice, |engine| async move {
         ("RESTANTE_MAIL__DOMAIN", "example.org"),
         ("RESTANTE_RELAY__URL", &mta.url()),
         ("RESTANTE_DELIVERY__FIRST_RETRY", "1s"),
+        ("RESTANTE_DELIVERY__LEASE", "5s"),
     ];
     let mut server = Process::new(engine, &settings).await;
     let token = |server: &Process, name: &str| {

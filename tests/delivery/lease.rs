@@ -29,7 +29,7 @@ both!(the_work_of_a_dead_worker_is_taken_over_within_a_minute, |engine| async mo
     let late = dead[0].clone();
     let now = post.app.now();
     let outcome = Outcome::Failed { class: "permanent", code: "late".into() };
-    let finish = Finish { leased: late.clone(), outcome, attempt: None, filed: None };
+    let finish = Finish { leased: late.clone(), outcome, attempt: None, filed: None, person: None };
     assert!(matches!(post.app.store.finish_mail(finish, now).await, Err(Error::Conflict)));
     assert!(matches!(
         post.app.store.defer(late.clone(), Attempt::default(), now, now).await,

@@ -20,12 +20,11 @@ mod timer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use restante::delivery::deposit::{Incoming, Rejected, deposit};
+use restante::delivery::deposit::Rejected;
 use restante::delivery::relay::TimeOuts;
 use restante::delivery::{Settings, Worker};
 use restante::mail::address::Address;
-use restante::mail::id::digest;
-use restante::mail::message::{Content, parse};
+use restante::mail::message::Content;
 use restante::mail::retry::Schedule;
 use restante::store::account::Account;
 use restante::store::email::{EmailRow, Filter};
@@ -34,7 +33,7 @@ use restante::store::tracking::DeliveryRow;
 use restante::submission::{Accepted, Context, Request, submit};
 
 use crate::support::Engine;
-use crate::support::app::{App, DOMAIN, Person};
+use crate::support::app::{App, DOMAIN, Person, arrive};
 use crate::support::mta::Mta;
 
 /// A store with its worker, on a clock moved by hand.
@@ -127,26 +126,7 @@ impl Post {
 
     /// A message from outside, as the SMTP door hands it over.
     async fn arrive(&self, mail_from: &str, to: &[&str], letter: &[u8]) -> Result<(), Rejected> {
-        let store = &self.app.store;
-        let mut rcpt_to = Vec::new();
-        for to in to {
-            let address: Address = to.parse().unwrap();
-            let resolved = store.resolve(&address).await.unwrap();
-            rcpt_to.push((address, resolved));
-        }
-        // The trace field differs each time; what came does not.
-        let mut whole = format!("Received: from x by y; {}\r\n", self.app.id()).into_bytes();
-        whole.extend_from_slice(letter);
-        let mut spool = store.spool(1 << 26);
-        std::io::Write::write_all(&mut spool, &whole).unwrap();
-        let incoming = Incoming {
-            mail_from: mail_from.parse().ok(),
-            rcpt_to,
-            content: parse(&whole).unwrap(),
-            blob: spool.finish().unwrap(),
-            source: digest(&[mail_from.as_bytes(), letter]),
-        };
-        deposit(&self.context, incoming).await
+        arrive(&self.context, mail_from, to, letter).await
     }
 
     /// Gives a person a verified outside address.

@@ -9,7 +9,7 @@ use super::{Post, request};
 fn question(on_expiry: Option<serde_json::Value>) -> Option<Question> {
     let option = |name: &str| ChoiceOption { name: name.into(), title: name.into(), comment: None };
     let ask = Ask::choice(vec![option("yes"), option("no")], on_expiry).unwrap();
-    Some(Question { ask, deadline: Some(3_600_000), context: None })
+    Some(Question { ask, deadline: Some(3_600_000), context: None, callback_url: None })
 }
 
 both!(a_question_without_an_answer_expires, |engine| async move {

@@ -57,13 +57,13 @@ both!(the_log_is_read_page_by_page, |engine| async move {
 });
 
 /// A stream that is being read.
-struct Stream {
+pub(crate) struct Stream {
     body: futures_util::stream::BoxStream<'static, reqwest::Result<axum::body::Bytes>>,
     read: String,
 }
 
 impl Stream {
-    async fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
+    pub(crate) async fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
         let mut request = client.request(Method::GET, path);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -90,7 +90,7 @@ impl Stream {
     }
 
     /// The next event; none at the end of the stream.
-    async fn event(&mut self) -> Option<(String, Value)> {
+    pub(crate) async fn event(&mut self) -> Option<(String, Value)> {
         loop {
             let block = self.block().await?;
             let field =
@@ -129,6 +129,31 @@ both!(a_stream_tells_what_happens_and_goes_on_where_it_was, |engine| async move 
     let mut mine = Stream::open(&by_ana, "/v1/events/stream?cursor=0&types=promise.settled", None).await;
     let (_, event) = mine.event().await.unwrap();
     assert_eq!(event["type"], "promise.settled");
+});
+
+both!(a_stream_goes_on_after_a_restart_without_loss_or_repeat, |engine| async move {
+    let mut door = Door::open(engine).await;
+    let (_, by_ana, bo, by_bo) = door.two().await;
+    let mut stream = Stream::open(&by_bo, "/v1/events/stream", None).await;
+    for n in 0..3 {
+        by_ana.post("/v1/messages", letter(&bo, &n.to_string())).await.expect(202);
+    }
+    door.app.settle().await;
+    let (first, _) = stream.event().await.unwrap();
+    by_ana.post("/v1/messages", letter(&bo, "held when it died")).await.expect(202);
+    door.restart().await;
+    while stream.event().await.is_some() {}
+    door.app.minutes(1);
+    door.app.settle().await;
+    let mut again = Stream::open(&door.client(&bo), "/v1/events/stream", Some(&first)).await;
+    let mut previous = first;
+    for _ in 0..3 {
+        let (cursor, event) = again.event().await.unwrap();
+        // Whoever compares sees that nothing is missing.
+        assert_eq!((&event["previous"], &event["type"]), (&json!(previous), &json!("message.received")));
+        assert_eq!(cursor.parse::<i64>().unwrap(), previous.parse::<i64>().unwrap() + 1);
+        previous = cursor;
+    }
 });
 
 both!(a_stream_ends_with_its_credential, |engine| async move {

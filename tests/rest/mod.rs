@@ -1,9 +1,12 @@
 //! The REST API from outside: over real TCP, on both databases.
 
 mod access;
+mod asks;
 mod bad_input;
-mod events;
+pub(crate) mod events;
 mod idempotency;
+mod inbox;
+mod limits;
 mod promises;
 mod queue;
 mod reading;
@@ -39,13 +42,29 @@ impl Door {
     }
 
     async fn before(app: App) -> Self {
+        Self::with(app, Settings::default()).await
+    }
+
+    async fn with(app: App, settings: Settings) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let url = base.parse().unwrap();
-        let state = AppState::new(app.context.clone(), Settings::default(), url, shutdown.clone());
+        let state = AppState::new(app.context.clone(), settings, url, shutdown.clone());
         tokio::spawn(serve(listener, router(state), shutdown.clone()));
         Self { app, base, shutdown }
+    }
+
+    /// Dies and starts again, behind another address.
+    async fn restart(&mut self) {
+        self.shutdown.cancel();
+        self.app.restart(None).await;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        self.base = format!("http://{}", listener.local_addr().unwrap());
+        self.shutdown = CancellationToken::new();
+        let (url, shutdown) = (self.base.parse().unwrap(), self.shutdown.clone());
+        let state = AppState::new(self.app.context.clone(), Settings::default(), url, shutdown.clone());
+        tokio::spawn(serve(listener, router(state), shutdown));
     }
 
     /// Somebody without a credential.

@@ -42,7 +42,7 @@ both!(a_question_is_asked_and_answered, |engine| async move {
     );
     assert_eq!(
         full["ask"]["asked"],
-        json!([{ "address": bo.address, "answered": false, "declined": false }])
+        json!([{ "address": bo.address, "state": "waiting", "answered": false, "declined": false, "delegated_by": null }])
     );
     let thread = first(&by_bo, "/v1/threads").await;
     assert_eq!(thread["waiting"]["message_id"], got["id"]);
@@ -60,11 +60,6 @@ both!(a_question_is_asked_and_answered, |engine| async move {
         let problem = by_bo.post(&answer, bad).await.problem(422, "invalid_answer");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
-    by_bo
-        .post(&answer, json!({ "value": "approve", "undo": "PT10S" }))
-        .await
-        .problem(422, "not_supported_yet");
-    by_bo.post(&answer, json!({ "correction": "which build?" })).await.problem(422, "not_supported_yet");
     by_bot.post(&answer, json!({ "value": "approve" })).await.problem(403, "insufficient_scope");
     door.client(&ana).post(&answer, json!({ "value": "approve" })).await.problem(404, "not_found");
 

@@ -152,7 +152,8 @@ both!(marks_moves_and_deletions, |engine| async move {
         (json!({ "mailbox": "nowhere" }), "invalid_body"),
         (json!({ "owner": "me" }), "unknown_field"),
         (json!({ "seen": "yes" }), "invalid_body"),
-        (json!({ "snoozed_until": "2027-01-01T00:00:00Z" }), "not_supported_yet"),
+        (json!({ "snoozed_until": "2020-01-01T00:00:00Z" }), "invalid_body"),
+        (json!({ "snoozed_until": "2099-01-01T00:00:00Z", "mailbox": "archive" }), "invalid_body"),
         (json!({ "muted": true }), "not_supported_yet"),
         (json!({ "add_keywords": ["a b"] }), "invalid_body"),
     ] {
@@ -161,9 +162,12 @@ both!(marks_moves_and_deletions, |engine| async move {
     let many = by_bo
         .patch("/v1/messages", json!({ "ids": [id(&message), "no id"], "set": { "flagged": true } }))
         .await;
-    assert_eq!(many.expect(200), json!({ "updated": 1 }));
+    assert_eq!(many.expect(200), json!({ "updated": 1, "ids": [id(&message)], "next_cursor": null }));
     by_bo.patch("/v1/messages", json!({ "ids": [], "set": {} })).await.problem(422, "invalid_body");
-    by_bo.patch("/v1/messages", json!({ "query": {}, "set": {} })).await.problem(422, "not_supported_yet");
+    by_bo
+        .patch("/v1/messages", json!({ "query": { "limit": 5 }, "set": {} }))
+        .await
+        .problem(422, "invalid_body");
     by_bo.delete(&path).await.expect(204);
     assert_eq!(by_bo.get(&path).await.expect(200)["mailbox"], "trash");
     by_bo.delete(&path).await.expect(204);

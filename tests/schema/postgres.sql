@@ -23,6 +23,14 @@ answer.decline text
 answer.verified text not null
 answer.revision bigint not null
 answer.at bigint not null
+answer.held_until bigint
+answer_link.digest bytea not null
+answer_link.account_id uuid not null
+answer_link.promise_id uuid not null
+answer_link.person_id uuid not null
+answer_link.address text not null
+answer_link.revision bigint not null
+answer_link.created_at bigint not null
 asked.account_id uuid not null
 asked.promise_id uuid not null
 asked.asker_id uuid not null
@@ -33,6 +41,7 @@ asked.answered_at bigint
 asked.declined_at bigint
 asked.settled_at bigint
 asked.created_at bigint not null
+asked.revision bigint not null default 1
 attempt.account_id uuid not null
 attempt.delivery_id uuid not null
 attempt.n bigint not null
@@ -48,6 +57,14 @@ blob.content bytea
 blob.summary text
 blob.created_at bigint not null
 blob.place text
+correction.account_id uuid not null
+correction.promise_id uuid not null
+correction.id uuid not null
+correction.by_person uuid not null
+correction.by_address text not null
+correction.what text not null
+correction.revision bigint not null
+correction.at bigint not null
 delivery.account_id uuid not null
 delivery.id uuid not null
 delivery.kind text not null
@@ -76,6 +93,12 @@ destination.blocked_until bigint not null
 destination.reason text not null
 domain.name text not null
 domain.created_at bigint not null
+draft.account_id uuid not null
+draft.id uuid not null
+draft.body text not null
+draft.version bigint not null
+draft.created_at bigint not null
+draft.updated_at bigint not null
 email.account_id uuid not null
 email.id uuid not null
 email.thread_id uuid not null
@@ -100,6 +123,7 @@ email.submission_id uuid
 email.promise_id uuid
 email.asker_id uuid
 email.metadata text
+email.snoozed_until bigint
 email_keyword.account_id uuid not null
 email_keyword.email_id uuid not null
 email_keyword.keyword text not null
@@ -132,6 +156,9 @@ mailbox.created_at bigint not null
 pause.one boolean not null
 pause.since bigint not null
 pause.reason text not null
+preference.account_id uuid not null
+preference.body text not null
+preference.updated_at bigint not null
 promise.account_id uuid not null
 promise.id uuid not null
 promise.kind text not null
@@ -148,6 +175,16 @@ promise.reason_detail text
 promise.context text
 promise.created_at bigint not null
 promise.settled_at bigint
+promise.settled_via text
+promise.reminded_at bigint
+promise.callback_url text
+question.account_id uuid not null
+question.promise_id uuid not null
+question.revision bigint not null
+question.email_id uuid not null
+question.submission_id uuid not null
+question.ask text not null
+question.replaced_at bigint not null
 reply_address.digest bytea not null
 reply_address.account_id uuid not null
 reply_address.email_id uuid not null
@@ -155,6 +192,18 @@ reply_address.thread_id uuid not null
 reply_address.notified text not null
 reply_address.created_at bigint not null
 reply_address.revoked_at bigint
+reply_address.promise_id uuid
+reply_address.person_id uuid
+respondent.account_id uuid not null
+respondent.promise_id uuid not null
+respondent.key text not null
+respondent.id uuid not null
+respondent.person_id uuid not null
+respondent.address text not null
+respondent.outside boolean not null
+respondent.state text not null
+respondent.delegated_by uuid
+respondent.created_at bigint not null
 search.place bigint not null
 search.account_id uuid not null
 search.email_id uuid not null
@@ -228,12 +277,15 @@ address FOREIGN KEY (account_id) REFERENCES account(id)
 address PRIMARY KEY (address)
 answer PRIMARY KEY (account_id, promise_id, id)
 answer UNIQUE (account_id, promise_id, by_account, revision)
+answer_link PRIMARY KEY (digest)
 asked PRIMARY KEY (account_id, promise_id)
 attempt PRIMARY KEY (account_id, delivery_id, n)
 blob PRIMARY KEY (digest)
+correction PRIMARY KEY (account_id, promise_id, id)
 delivery PRIMARY KEY (account_id, id)
 destination PRIMARY KEY (name)
 domain PRIMARY KEY (name)
+draft PRIMARY KEY (account_id, id)
 email PRIMARY KEY (account_id, id)
 email UNIQUE (account_id, source_id, outgoing)
 email_keyword PRIMARY KEY (account_id, email_id, keyword)
@@ -247,8 +299,11 @@ mailbox UNIQUE (account_id, name)
 mailbox UNIQUE (account_id, role)
 pause CHECK (one)
 pause PRIMARY KEY (one)
+preference PRIMARY KEY (account_id)
 promise PRIMARY KEY (account_id, id)
+question PRIMARY KEY (account_id, promise_id, revision)
 reply_address PRIMARY KEY (digest)
+respondent PRIMARY KEY (account_id, promise_id, key)
 search PRIMARY KEY (account_id, email_id)
 search_tail PRIMARY KEY (account_id, email_id)
 secret PRIMARY KEY (name)
@@ -267,6 +322,8 @@ upload PRIMARY KEY (account_id, id)
 writer PRIMARY KEY (id)
 
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
+CREATE INDEX answer_link_person ON public.answer_link USING btree (person_id, address)
+CREATE INDEX answer_link_promise ON public.answer_link USING btree (account_id, promise_id)
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
 CREATE INDEX attempt_at ON public.attempt USING btree (at)
@@ -275,7 +332,9 @@ CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
+CREATE INDEX delivery_timer ON public.delivery USING btree (account_id, subject_id) WHERE ((kind = 'timer'::text) AND (settled_at IS NULL))
 CREATE INDEX delivery_when ON public.delivery USING btree (lane, due_at, destination) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
+CREATE INDEX draft_updated ON public.draft USING btree (account_id, updated_at, id)
 CREATE INDEX email_digest ON public.email USING btree (digest)
 CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged
 CREATE INDEX email_keyword_keyword ON public.email_keyword USING btree (account_id, keyword, email_id)
@@ -288,6 +347,7 @@ CREATE INDEX event_at ON public.event USING btree (at)
 CREATE INDEX idempotency_created ON public.idempotency USING btree (created_at)
 CREATE INDEX promise_pending ON public.promise USING btree (account_id, id) WHERE (state = 'pending'::text)
 CREATE INDEX reply_address_account ON public.reply_address USING btree (account_id, email_id)
+CREATE INDEX respondent_id ON public.respondent USING btree (account_id, promise_id, id)
 CREATE INDEX search_doc ON public.search USING gin (doc)
 CREATE INDEX search_place ON public.search USING btree (account_id, place)
 CREATE INDEX submission_digest ON public.submission USING btree (digest)
@@ -296,13 +356,16 @@ CREATE INDEX upload_digest ON public.upload USING btree (digest)
 CREATE UNIQUE INDEX account_pkey ON public.account USING btree (id)
 CREATE UNIQUE INDEX address_pkey ON public.address USING btree (address)
 CREATE UNIQUE INDEX answer_account_id_promise_id_by_account_revision_key ON public.answer USING btree (account_id, promise_id, by_account, revision)
+CREATE UNIQUE INDEX answer_link_pkey ON public.answer_link USING btree (digest)
 CREATE UNIQUE INDEX answer_pkey ON public.answer USING btree (account_id, promise_id, id)
 CREATE UNIQUE INDEX asked_pkey ON public.asked USING btree (account_id, promise_id)
 CREATE UNIQUE INDEX attempt_pkey ON public.attempt USING btree (account_id, delivery_id, n)
 CREATE UNIQUE INDEX blob_pkey ON public.blob USING btree (digest)
+CREATE UNIQUE INDEX correction_pkey ON public.correction USING btree (account_id, promise_id, id)
 CREATE UNIQUE INDEX delivery_pkey ON public.delivery USING btree (account_id, id)
 CREATE UNIQUE INDEX destination_pkey ON public.destination USING btree (name)
 CREATE UNIQUE INDEX domain_pkey ON public.domain USING btree (name)
+CREATE UNIQUE INDEX draft_pkey ON public.draft USING btree (account_id, id)
 CREATE UNIQUE INDEX email_account_id_source_id_outgoing_key ON public.email USING btree (account_id, source_id, outgoing)
 CREATE UNIQUE INDEX email_keyword_pkey ON public.email_keyword USING btree (account_id, email_id, keyword)
 CREATE UNIQUE INDEX email_pkey ON public.email USING btree (account_id, id)
@@ -315,8 +378,11 @@ CREATE UNIQUE INDEX mailbox_account_id_name_key ON public.mailbox USING btree (a
 CREATE UNIQUE INDEX mailbox_account_id_role_key ON public.mailbox USING btree (account_id, role)
 CREATE UNIQUE INDEX mailbox_pkey ON public.mailbox USING btree (account_id, id)
 CREATE UNIQUE INDEX pause_pkey ON public.pause USING btree (one)
+CREATE UNIQUE INDEX preference_pkey ON public.preference USING btree (account_id)
 CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
+CREATE UNIQUE INDEX question_pkey ON public.question USING btree (account_id, promise_id, revision)
 CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (digest)
+CREATE UNIQUE INDEX respondent_pkey ON public.respondent USING btree (account_id, promise_id, key)
 CREATE UNIQUE INDEX search_pkey ON public.search USING btree (account_id, email_id)
 CREATE UNIQUE INDEX search_tail_pkey ON public.search_tail USING btree (account_id, email_id)
 CREATE UNIQUE INDEX secret_pkey ON public.secret USING btree (name)

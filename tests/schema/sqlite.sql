@@ -35,9 +35,18 @@ CREATE TABLE answer (
   decline text,
   verified text not null,
   revision bigint not null,
-  at bigint not null,
+  at bigint not null, held_until bigint,
   primary key (account_id, promise_id, id),
   unique (account_id, promise_id, by_account, revision)
+);
+CREATE TABLE answer_link (
+  digest bytea primary key,           -- SHA-256 of the link's secret
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  person_id uuid not null,
+  address text not null,
+  revision bigint not null,
+  created_at bigint not null
 );
 CREATE TABLE asked (
   account_id uuid not null,
@@ -49,7 +58,7 @@ CREATE TABLE asked (
   answered_at bigint,
   declined_at bigint,
   settled_at bigint,                  -- when the promise was, by whomever
-  created_at bigint not null,
+  created_at bigint not null, revision bigint not null default 1,
   primary key (account_id, promise_id)
 );
 CREATE TABLE attempt (
@@ -71,6 +80,17 @@ CREATE TABLE blob (
   summary text,                       -- of a message in a file: what was parsed, as JSON
   created_at bigint not null
 , place text);
+CREATE TABLE correction (
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  id uuid not null,
+  by_person uuid not null,
+  by_address text not null,
+  what text not null,
+  revision bigint not null,
+  at bigint not null,
+  primary key (account_id, promise_id, id)
+);
 CREATE TABLE delivery (
   account_id uuid not null,
   id uuid not null,
@@ -105,6 +125,15 @@ CREATE TABLE domain (
   name text primary key,
   created_at bigint not null
 );
+CREATE TABLE draft (
+  account_id uuid not null,
+  id uuid not null,
+  body text not null,                 -- JSON: a message as the API takes it, as far as it is written
+  version bigint not null,            -- the account's modification sequence when it was last changed
+  created_at bigint not null,
+  updated_at bigint not null,
+  primary key (account_id, id)
+);
 CREATE TABLE email (
   account_id uuid not null,
   id uuid not null,
@@ -129,7 +158,7 @@ CREATE TABLE email (
   submission_id uuid,                 -- of what this account sent
   promise_id uuid,                    -- the question it carries
   asker_id uuid,                      -- the account which that promise belongs to
-  metadata text,
+  metadata text, snoozed_until bigint,
   primary key (account_id, id),
   -- At most one copy in a mailbox, whatever is retried.
   unique (account_id, source_id, outgoing)
@@ -186,6 +215,11 @@ CREATE TABLE pause (
   since bigint not null,
   reason text not null                -- restored: from a backup, until an administrator confirms; asked: by an administrator
 );
+CREATE TABLE preference (
+  account_id uuid primary key,
+  body text not null,                 -- JSON
+  updated_at bigint not null
+);
 CREATE TABLE promise (
   account_id uuid not null,           -- who asked
   id uuid not null,
@@ -202,8 +236,18 @@ CREATE TABLE promise (
   reason_detail text,
   context text,
   created_at bigint not null,
-  settled_at bigint,
+  settled_at bigint, settled_via text, reminded_at bigint, callback_url text,
   primary key (account_id, id)
+);
+CREATE TABLE question (
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  revision bigint not null,
+  email_id uuid not null,
+  submission_id uuid not null,
+  ask text not null,
+  replaced_at bigint not null,
+  primary key (account_id, promise_id, revision)
 );
 CREATE TABLE reply_address (
   digest bytea primary key,           -- SHA-256 of the secret in the local part
@@ -213,6 +257,19 @@ CREATE TABLE reply_address (
   notified text not null,             -- the outside address that was given it
   created_at bigint not null,
   revoked_at bigint
+, promise_id uuid, person_id uuid);
+CREATE TABLE respondent (
+  account_id uuid not null,           -- who asked
+  promise_id uuid not null,
+  key text not null,                  -- the address, lower-cased
+  id uuid not null,                   -- the delivery that brings them the question
+  person_id uuid not null,            -- the account the question was delivered to; before that, and outside, the id
+  address text not null,
+  outside boolean not null,
+  state text not null,                -- waiting, answered, declined, undeliverable, delegated, withdrawn
+  delegated_by uuid,                  -- the person who passed it on to them
+  created_at bigint not null,
+  primary key (account_id, promise_id, key)
 );
 CREATE TABLE search (
   place integer primary key,          -- received_at, then chance: newest first is the index's own order
@@ -311,6 +368,8 @@ CREATE TABLE upload (
   primary key (account_id, id)
 );
 CREATE INDEX address_account on address (account_id, main);
+CREATE INDEX answer_link_person on answer_link (person_id, address);
+CREATE INDEX answer_link_promise on answer_link (account_id, promise_id);
 CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
 CREATE INDEX attempt_at on attempt (at);
@@ -319,7 +378,9 @@ CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where sett
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
+CREATE INDEX delivery_timer on delivery (account_id, subject_id) where kind = 'timer' and settled_at is null;
 CREATE INDEX delivery_when on delivery (lane, due_at, destination) where settled_at is null and held_at is null;
+CREATE INDEX draft_updated on draft (account_id, updated_at, id);
 CREATE INDEX email_digest on email (digest);
 CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;
 CREATE INDEX email_keyword_keyword on email_keyword (account_id, keyword, email_id);
@@ -332,6 +393,7 @@ CREATE INDEX event_at on event (at);
 CREATE INDEX idempotency_created on idempotency (created_at);
 CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending';
 CREATE INDEX reply_address_account on reply_address (account_id, email_id);
+CREATE INDEX respondent_id on respondent (account_id, promise_id, id);
 CREATE INDEX submission_digest on submission (digest);
 CREATE INDEX suppression_expires on suppression (expires_at) where expires_at is not null;
 CREATE INDEX upload_digest on upload (digest);

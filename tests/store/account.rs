@@ -40,6 +40,8 @@ both!(an_address_is_resolved, |engine| async move {
         email_id: app.id(),
         thread_id: app.id(),
         notified: "ana@outside.test".into(),
+        promise_id: None,
+        person_id: None,
     };
     let (put, now) = (stands_for.clone(), app.now());
     let address = secret.address("example.org");
@@ -61,17 +63,24 @@ both!(an_address_is_resolved, |engine| async move {
 
 both!(the_first_link_works_once, |engine| async move {
     let app = App::start(engine).await;
-    app.store.put_setup(digest("old"), app.now(), app.now() + 60_000).await.unwrap();
-    app.store.put_setup(digest("new"), app.now(), app.now() + 60_000).await.unwrap();
+    app.store.put_setup(digest("old"), app.now(), app.now() + 600_000).await.unwrap();
+    app.minutes(2);
+    // Two nodes that start together: the link of each works, but only one of them.
+    for link in ["new", "beside"] {
+        app.store.put_setup(digest(link), app.now(), app.now() + 60_000).await.unwrap();
+    }
     assert!(!app.store.setup_valid(digest("old"), app.now()).await.unwrap());
     assert!(app.store.setup_valid(digest("new"), app.now()).await.unwrap());
+    assert!(app.store.setup_valid(digest("beside"), app.now()).await.unwrap());
     let uses = (0..8).map(|n| {
-        app.store.use_setup(digest("new"), new(app.id(), &format!("ana{n}@example.org")), app.now())
+        let link = if n % 2 == 0 { "new" } else { "beside" };
+        app.store.use_setup(digest(link), new(app.id(), &format!("ana{n}@example.org")), app.now())
     });
     let results = join_all(uses).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
     assert_eq!(app.store.accounts(None, 10).await.unwrap().len(), 1);
     assert!(!app.store.setup_valid(digest("new"), app.now()).await.unwrap());
+    assert!(!app.store.setup_valid(digest("beside"), app.now()).await.unwrap());
     app.store.put_setup(digest("late"), app.now(), app.now() + 60_000).await.unwrap();
     app.minutes(2);
     assert!(!app.store.setup_valid(digest("late"), app.now()).await.unwrap());

@@ -113,7 +113,13 @@ both!(bytes_go_when_nothing_refers_to_them, |engine| async move {
         for leased in claim(app, 10).await {
             let filed = sent.filed(app, &bo);
             let id = filed.email.id;
-            let finish = Finish { outcome: Outcome::Delivered, attempt: None, filed: Some(filed), leased };
+            let finish = Finish {
+                outcome: Outcome::Delivered,
+                attempt: None,
+                filed: Some(filed),
+                person: None,
+                leased,
+            };
             app.store.finish_mail(finish, app.now()).await.unwrap();
             app.store.destroy_email(bo.id, id, app.now()).await.unwrap();
         }

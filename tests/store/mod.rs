@@ -75,6 +75,7 @@ fn message(app: &App, from: &Person, to: &[&Person], subject: &str, ask: bool) -
         unanswered: if ask { to.len() as i64 } else { 0 },
         deadline: None,
         context: None,
+        callback_url: None,
     };
     let answer_promise = ask.then(|| promise("answer", true));
     let deliveries = to.iter().map(|person| NewDelivery {
@@ -117,6 +118,7 @@ fn message(app: &App, from: &Person, to: &[&Person], subject: &str, ask: bool) -
         deliveries: deliveries.collect(),
         delivery_promise: promise("delivery", false),
         answer_promise,
+        again: None,
         idempotency: None,
         now,
     };
@@ -138,10 +140,12 @@ impl Sent {
 
     /// The recipient's copy, as the worker files it.
     fn filed(&self, app: &App, to: &Person) -> Filed {
+        let mut deliveries = self.acceptance.deliveries.iter();
+        let respondent = deliveries.find(|delivery| delivery.recipient == to.address).unwrap().id;
         let asked = self.acceptance.answer_promise.as_ref().map(|promise| Asked {
             promise_id: promise.id,
             asker_id: self.from.id,
-            address: to.address.clone(),
+            respondent,
         });
         let email = NewEmail {
             account_id: to.id,
@@ -159,7 +163,13 @@ impl Sent {
     /// How the delivery to whom it is leased for ends well.
     fn finish(&self, app: &App, leased: Leased) -> Finish {
         let to = self.to.iter().find(|person| person.address == leased.recipient).unwrap();
-        Finish { outcome: Outcome::Delivered, attempt: None, filed: Some(self.filed(app, to)), leased }
+        Finish {
+            outcome: Outcome::Delivered,
+            attempt: None,
+            filed: Some(self.filed(app, to)),
+            person: Some(to.id),
+            leased,
+        }
     }
 
     /// Accepts it and delivers it to everybody.

@@ -90,7 +90,7 @@ async fn every_mail_table_partitions_by_account() {
         to: vec![bo.address.parse().unwrap()],
         subject: "Partitioned?".into(),
         text: Some("Every account has its place.".into()),
-        ask: Some(Question { ask, deadline: Some(60_000), context: None }),
+        ask: Some(Question { ask, deadline: Some(60_000), context: None, callback_url: None }),
         ..Request::default()
     };
     let accepted = app.submit(&ana, asking).await;

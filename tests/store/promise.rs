@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 use restante::store::Error;
 use restante::store::delivery::{Finish, Outcome};
-use restante::store::promise::{Judged, NewAnswer, Side};
+use restante::store::promise::Side;
+use restante::store::settle::{Judged, NewAnswer};
 
 use super::{claim, message, told};
 use crate::support::app::{App, Person};
@@ -19,6 +20,7 @@ fn answer(app: &App, by: &Person, value: Option<&str>) -> NewAnswer {
         decline: value.is_none().then(|| "not mine".to_owned()),
         verified: "{\"token\":true}".into(),
         revision: 1,
+        held_until: None,
     }
 }
 
@@ -29,13 +31,14 @@ both!(the_first_answer_settles_and_everybody_is_told_once, |engine| async move {
     sent.deliver(&app).await;
     let id = sent.question();
     assert!(matches!(
-        app.store.answer(id, answer(&app, &ana, Some("yes")), None, app.now()).await,
+        app.store.answer(ana.id, id, answer(&app, &ana, Some("yes")), None, app.now()).await,
         Err(Error::NotFound)
     ));
     let calls = (0..6).map(|n| {
         let by = if n % 2 == 0 { &bo } else { &cy };
         let (store, answer, now) = (app.store.clone(), answer(&app, by, Some(&format!("v{n}"))), app.now());
-        tokio::spawn(async move { store.answer(id, answer, None, now).await })
+        let asker = ana.id;
+        tokio::spawn(async move { store.answer(asker, id, answer, None, now).await })
     });
     let judged: Vec<_> =
         join_all(calls.collect::<Vec<_>>()).await.into_iter().map(|r| r.unwrap().unwrap()).collect();
@@ -72,8 +75,8 @@ both!(an_answer_a_cancellation_and_a_decline_race, |engine| async move {
         let (id, now) = (sent.question(), app.now());
         let (yes, no) = (answer(&app, &bo, Some("yes")), answer(&app, &bo, None));
         let (yes, no, cancel) = tokio::join!(
-            app.store.answer(id, yes, None, now),
-            app.store.answer(id, no, None, now),
+            app.store.answer(ana.id, id, yes, None, now),
+            app.store.answer(ana.id, id, no, None, now),
             app.store.cancel_promise(ana.id, id, now),
         );
         let row = app.store.promise(ana.id, id).await.unwrap().unwrap();
@@ -109,7 +112,7 @@ both!(a_question_that_arrives_while_it_is_settled_is_not_left_open, |engine| asy
         let answer = answer(&app, &bo, Some("yes"));
         let (arrived, judged) = tokio::join!(
             app.store.finish_mail(second.unwrap(), app.now()),
-            app.store.answer(sent.question(), answer, None, app.now()),
+            app.store.answer(ana.id, sent.question(), answer, None, app.now()),
         );
         arrived.unwrap();
         assert_eq!(judged.unwrap(), Judged::Accepted);
@@ -131,7 +134,7 @@ both!(the_promise_of_delivery_tells_the_end, |engine| async move {
     assert_eq!(app.store.promise(ana.id, promise).await.unwrap().unwrap().state, "pending");
     let outcome = Outcome::Failed { class: "permanent", code: "unknown_recipient".into() };
     app.store
-        .finish_mail(Finish { leased: last, outcome, attempt: None, filed: None }, app.now())
+        .finish_mail(Finish { leased: last, outcome, attempt: None, filed: None, person: None }, app.now())
         .await
         .unwrap();
     let row = app.store.promise(ana.id, promise).await.unwrap().unwrap();
@@ -149,7 +152,10 @@ both!(the_promise_of_delivery_tells_the_end, |engine| async move {
     alone.accept(&app).await;
     let leased = claim(&app, 10).await.remove(0);
     let outcome = Outcome::Failed { class: "permanent", code: "unknown_recipient".into() };
-    app.store.finish_mail(Finish { leased, outcome, attempt: None, filed: None }, app.now()).await.unwrap();
+    app.store
+        .finish_mail(Finish { leased, outcome, attempt: None, filed: None, person: None }, app.now())
+        .await
+        .unwrap();
     let question = app.store.promise(ana.id, alone.question()).await.unwrap().unwrap();
     assert_eq!(
         (question.state.as_str(), question.reason_code.as_deref()),

@@ -68,8 +68,13 @@ both!(answers_attempts_and_sign_ins_are_kept_for_their_time, |engine| async move
         app.store.defer(leased, later(), app.now(), app.now()).await.unwrap();
     }
     let [to_bo] = claim_lane(&app, Lane::Here, 1, 1, &[]).await.try_into().unwrap();
-    let finish =
-        Finish { outcome: Outcome::Delivered, attempt: Some(later()), filed: None, leased: to_bo.clone() };
+    let finish = Finish {
+        outcome: Outcome::Delivered,
+        attempt: Some(later()),
+        filed: None,
+        person: None,
+        leased: to_bo.clone(),
+    };
     app.store.finish_mail(finish, app.now()).await.unwrap();
     let attempts = async |id| app.store.attempts(ana.id, &[id]).await.unwrap().len();
     assert_eq!(attempts(to_bo.id).await, 2);

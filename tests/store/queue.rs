@@ -142,7 +142,7 @@ both!(what_was_tried_is_shown_and_tried_again, |engine| async move {
         "it is tried now"
     );
     let outcome = Outcome::Failed { class: "permanent", code: "unknown_recipient".into() };
-    let finish = Finish { leased, outcome, attempt: Some(later()), filed: None };
+    let finish = Finish { leased, outcome, attempt: Some(later()), filed: None, person: None };
     app.store.finish_mail(finish, app.now()).await.unwrap();
     assert_eq!(state(id).await, (State::Failed, 2, Some(451)));
     let tries = app.store.attempts(ana.id, &[id]).await.unwrap();

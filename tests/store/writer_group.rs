@@ -112,7 +112,7 @@ async fn a_full_database_refuses_and_goes_on_when_there_is_room() {
     for n in 0..50 {
         match store.write(async move |tx| tx.run(large(n)).await).await {
             Ok(_) => accepted.push(n),
-            Err(Error::Busy) => refused += 1,
+            Err(Error::Full) => refused += 1,
             Err(error) => panic!("{error:?}"),
         }
     }

@@ -129,7 +129,8 @@ async fn wire(server: SocketAddr, cut: Arc<AtomicU32>, kind: Cut) -> SocketAddr 
         while let Ok((client, _)) = listener.accept().await {
             let cut = cut.clone();
             tokio::spawn(async move {
-                let server = TcpStream::connect(server).await.unwrap();
+                // The server may be gone before those who try again.
+                let Ok(server) = TcpStream::connect(server).await else { return };
                 let (mut from_client, mut to_client) = client.into_split();
                 let (mut from_server, mut to_server) = server.into_split();
                 let answers = tokio::spawn(async move {

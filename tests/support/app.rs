@@ -6,13 +6,17 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use restante::app;
 use restante::config::Config;
+use restante::delivery::deposit::{Incoming, Rejected, deposit};
 use restante::delivery::relay::TimeOuts;
 use restante::delivery::{Settings, Worker};
 use restante::mail::address::Address;
 use restante::mail::clock::{self, Clock};
 use restante::mail::id::{self, Ids};
+use restante::mail::message::parse;
 use restante::store::Store;
 use restante::store::account::{Account, Kind, NewAccount};
+use restante::store::claim::Claim;
+use restante::store::delivery::Lane;
 use restante::store::token::NewToken;
 use restante::submission::{Accepted, Context, Request, submit};
 use uuid::Uuid;
@@ -33,6 +37,36 @@ pub(crate) struct Person {
     pub(crate) token: String,
 }
 
+/// A message from outside, as the SMTP door hands it over.
+pub(crate) async fn arrive(
+    context: &Context,
+    mail_from: &str,
+    to: &[&str],
+    letter: &[u8],
+) -> Result<(), Rejected> {
+    let store = &context.store;
+    let mut rcpt_to = Vec::new();
+    for to in to {
+        let address: Address = to.parse().unwrap();
+        let resolved = store.resolve(&address).await.unwrap();
+        rcpt_to.push((address, resolved));
+    }
+    // The trace field differs each time; what came does not.
+    let mut whole =
+        format!("Received: from x by y; {}\r\n", context.ids.id(context.clock.now_ms())).into_bytes();
+    whole.extend_from_slice(letter);
+    let mut spool = store.spool(1 << 26);
+    std::io::Write::write_all(&mut spool, &whole).unwrap();
+    let incoming = Incoming {
+        mail_from: mail_from.parse().ok(),
+        rcpt_to,
+        content: parse(&whole).unwrap(),
+        blob: spool.finish().unwrap(),
+        source: id::digest(&[mail_from.as_bytes(), letter]),
+    };
+    deposit(context, incoming).await
+}
+
 /// The app; dropping it takes its database away. Where the worker was stepped, nothing may be left owed then.
 pub(crate) struct App {
     pub(crate) store: Store,
@@ -46,7 +80,7 @@ pub(crate) struct App {
 }
 
 /// The worker as the tests have it: first retry after a minute, an hour at most, a day in all; phases of SMTP are short.
-fn worker_settings(mta: Option<&Mta>) -> Settings {
+pub(crate) fn worker_settings(mta: Option<&Mta>) -> Settings {
     let mut settings = Settings {
         relay: mta.map(|mta| mta.url().parse().unwrap()),
         public_url: "https://mail.example.org".into(),
@@ -99,6 +133,30 @@ impl App {
         let worker = Worker::new(context.clone(), settings);
         let (store, must_settle) = (context.store.clone(), AtomicBool::new(false));
         Self { store, clock, ids, context, worker, database, must_settle }
+    }
+
+    /// What is left when the process dies and starts again: the same database, and nothing else. What was leased
+    /// stays so until the lease ends.
+    pub(crate) async fn restart(&mut self, mta: Option<&Mta>) {
+        let now = self.now();
+        let claim = Claim {
+            now,
+            lease: self.id(),
+            until: now + 30_000,
+            lane: Lane::Here,
+            limit: 10,
+            per_destination: 10,
+            busy: &[],
+        };
+        self.store.claim(claim).await.unwrap();
+        let mut config = Config { data_dir: self.database.settings().data_dir, ..Config::default() };
+        config.database.url = self.database.url();
+        config.mail.domain = DOMAIN.into();
+        let context =
+            app::App::new(config).with(self.clock.clone(), self.ids.clone()).context().await.unwrap();
+        self.context = Context { relays: mta.is_some(), ..context };
+        self.worker = Worker::new(self.context.clone(), worker_settings(mta));
+        self.store = self.context.store.clone();
     }
 
     /// Lets the worker do what is due now, once; how many deliveries that were.

@@ -56,6 +56,16 @@ impl Database {
         Self { dir: Dir::new(), name }
     }
 
+    /// Makes one without a schema, on PostgreSQL.
+    pub(crate) async fn empty() -> Self {
+        let mut admin = connect("postgres").await;
+        let name = new_name();
+        execute(&mut admin, format!("drop database if exists {name} with (force)")).await;
+        execute(&mut admin, format!("create database {name}")).await;
+        admin.close().await.unwrap();
+        Self { dir: Dir::new(), name: Some(name) }
+    }
+
     /// Where a store finds it; the blobs are in a directory of their own.
     pub(crate) fn settings(&self) -> store::Settings {
         store::Settings { url: self.url(), data_dir: self.dir.path().join("data"), blobs: None }
@@ -140,14 +150,18 @@ async fn execute(connection: &mut PgConnection, text: String) {
 
 /// A new database with the schema in it.
 async fn clone() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut admin = connect("postgres").await;
     let template = template(&mut admin).await;
-    let name = format!("restante_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let name = new_name();
     execute(&mut admin, format!("drop database if exists {name} with (force)")).await;
     execute(&mut admin, format!("create database {name} template {template}")).await;
     admin.close().await.unwrap();
     name
+}
+
+fn new_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("restante_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The migrated template, named after the migrations in it and made by the first who needs it.

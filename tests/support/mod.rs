@@ -11,6 +11,7 @@ pub(crate) mod dns;
 pub(crate) mod mail;
 pub(crate) mod mta;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod s3;
 pub(crate) mod tls;
 

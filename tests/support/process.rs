@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use super::client::Client;
 use super::{Database, Engine, PATIENCE};
@@ -14,7 +14,7 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_restante");
 
 /// One server, running or not.
 pub(crate) struct Process {
-    pub(crate) database: Database,
+    pub(crate) database: Arc<Database>,
     pub(crate) http: SocketAddr,
     pub(crate) smtp: SocketAddr,
     environment: Vec<(String, String)>,
@@ -31,7 +31,11 @@ pub(crate) fn free_port() -> SocketAddr {
 impl Process {
     /// Prepares a server; `settings` are environment variables as `("RESTANTE_RELAY__URL", "smtp://…")`.
     pub(crate) async fn new(engine: Engine, settings: &[(&str, &str)]) -> Self {
-        let database = Database::new(engine).await;
+        Self::on(Arc::new(Database::new(engine).await), settings)
+    }
+
+    /// Prepares a server on a database that others may share, with its directory of larger messages.
+    pub(crate) fn on(database: Arc<Database>, settings: &[(&str, &str)]) -> Self {
         let (http, smtp) = (free_port(), free_port());
         let mut environment = vec![
             ("RESTANTE_DATA_DIR".to_owned(), database.settings().data_dir.display().to_string()),
@@ -83,10 +87,15 @@ impl Process {
 
     /// Starts `restante serve` and returns once it has printed its address.
     pub(crate) fn start(&mut self) {
+        let lines = self.launch("serve");
+        self.ready(&lines);
+    }
+
+    /// Starts a command that runs until it is told to stop; the lines it prints.
+    pub(crate) fn launch(&mut self, command: &str) -> mpsc::Receiver<String> {
         assert!(self.child.is_none(), "it runs");
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
-        let mut command = self.command(&["serve"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = self.command(&[command]).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (line, lines) = mpsc::channel();
         // Reads to the end, so that the server never waits for a full pipe.
@@ -96,19 +105,29 @@ impl Process {
             }
         });
         self.child = Some(child);
+        lines
+    }
+
+    /// Returns once what was launched says that it is ready.
+    pub(crate) fn ready(&mut self, lines: &mpsc::Receiver<String>) {
         self.greeting.clear();
-        let ready = format!("http://{}", self.http);
-        while !self.greeting.contains(&ready) {
+        while !self.greeting.contains(" ready") {
             match lines.recv_timeout(PATIENCE) {
                 Ok(text) => {
                     self.greeting.push_str(&text);
                     self.greeting.push('\n');
                 }
-                Err(why) => {
-                    panic!("restante serve did not get ready ({why}): {}{}", self.greeting, self.log())
-                }
+                Err(why) => panic!("restante did not get ready ({why}): {}{}", self.greeting, self.log()),
             }
         }
+    }
+
+    /// Sends a signal, as `STOP`, `CONT` or `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("it runs");
+        let told =
+            Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+        assert!(told.success());
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -120,9 +139,8 @@ impl Process {
 
     /// SIGTERM, and waits until it is gone; its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
+        self.signal("TERM");
         let mut child = self.child.take().expect("it runs");
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(told.success());
         child.wait().unwrap().code()
     }
 
@@ -137,7 +155,7 @@ impl Process {
     }
 
     fn log_path(&self) -> PathBuf {
-        self.database.dir().join("log")
+        self.database.dir().join(format!("log-{}", self.http.port()))
     }
 }
 

@@ -9,7 +9,7 @@ export function budget(limit: number): Plugin {
     apply: 'build',
     generateBundle(_options, bundle) {
       const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
-      const wanted = new Set(chunks.filter((chunk) => chunk.isEntry).map((chunk) => chunk.fileName));
+      const wanted = new Set(chunks.filter((chunk) => chunk.isEntry && chunk.fileName !== 'sw.js').map((chunk) => chunk.fileName));
       for (const name of wanted) {
         for (const next of chunks.find((chunk) => chunk.fileName === name)?.imports ?? []) wanted.add(next);
       }

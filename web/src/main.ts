@@ -9,3 +9,13 @@ applyTheme();
 const target = document.getElementById('app');
 if (target === null) throw new Error('index.html has no #app');
 mount(App, { target });
+
+// Under `require-trusted-types-for` only a policy may name a script, and this one names a single one.
+interface Maker { createScriptURL(input: string): string }
+const factory = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Maker): Maker } }).trustedTypes;
+const rules: Maker = { createScriptURL: () => '/sw.js' };
+const maker = factory === undefined ? rules : factory.createPolicy('worker', rules);
+if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+  // After the first page is there: the worker is for the next one.
+  addEventListener('load', () => setTimeout(() => void navigator.serviceWorker.register(maker.createScriptURL('')).catch(() => undefined), 1000));
+}

@@ -49,8 +49,8 @@ describe('where rows stand', () => {
 
 describe('headings', () => {
   test('pinned rows come first under their own heading, the rest by group', () => {
-    const out = headings([5, 4, 30, 29, 10, 9], 2, (time) => (time > 20 ? 'new' : 'old'), (group) => group.toUpperCase(), 'Waiting');
+    const out = headings([5, 4, 30, 29, 10, 9], [{ count: 2, label: 'Waiting', tone: 'wait' }, { count: 0, label: 'Back', tone: 'plain' }], (time) => (time > 20 ? 'new' : 'old'), (group) => group.toUpperCase());
     expect(out).toEqual([{ index: 0, label: 'Waiting', tone: 'wait' }, { index: 2, label: 'NEW', tone: 'plain' }, { index: 4, label: 'OLD', tone: 'plain' }]);
-    expect(headings([], 0, String, String, '')).toEqual([]);
+    expect(headings([], [], String, String)).toEqual([]);
   });
 });

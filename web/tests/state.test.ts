@@ -1,14 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { parseFilter } from '../src/state/filter.ts';
+import type { ChangeOp, Was } from '../src/local/ops.ts';
+import { overlay, overlayMessages } from '../src/state/overlay.ts';
+import { fromThread, type Row } from '../src/state/rows.ts';
+import type { MessageChange } from '../src/wire/types.ts';
 import { inverse } from '../src/state/inverse.ts';
 import { Keys, type Key } from '../src/state/keys.ts';
 import { hrefOf, parse } from '../src/state/path.ts';
+import { localTest, terms, toServer } from '../src/state/query.ts';
 import { start, unfolded } from '../src/state/thread.svelte.ts';
 import { problemFrom, withQuery } from '../src/wire/http.ts';
 import { StreamParser } from '../src/wire/stream.ts';
 import { attemptFor, outgoing } from '../src/words/outgoing.ts';
 import { forwardSubject, mentionsAttachment, recipients, replySubject } from '../src/words/reply.ts';
-import { ana, bo, ines, message, summary } from './make.ts';
+import { ana, bo, ines, message, summary, thread as makeThread } from './make.ts';
 
 describe('addresses of pages', () => {
   test('reading and writing agree', () => {
@@ -27,11 +31,15 @@ describe('addresses of pages', () => {
 });
 
 test('what is typed above the list', () => {
-  expect(parseFilter('  ')).toBeNull();
-  expect(parseFilter('from:ines is:unread has:file')).toEqual({ from: 'ines', seen: false, has_attachment: true });
-  expect(parseFilter('subject:"garden room" loft')).toEqual({ subject: 'garden room loft' });
-  expect(parseFilter('re: plan http://x')).toEqual({ subject: 're: plan http://x' });
-  expect(parseFilter('is:odd')).toEqual({ subject: 'is:odd' });
+  expect(terms('  ')).toEqual([]);
+  const server = (text: string): string => toServer(terms(text));
+  expect(server('from:ines is:unread has:file')).toBe('from:ines* is:unread has:attachment');
+  expect(server('-subject:"garden room" loft "no end')).toBe('-subject:"garden room" loft* "no end"');
+  expect(server('re: plan http://x (a)')).toBe('"re:" plan* "http://x" "(a)"');
+  expect(server('is:odd from: before:2026 x')).toBe('x');
+  const thread = makeThread({ subject: 'Loft or garden', unread_count: 1 });
+  expect(['loft', 'from:ines is:unread', '-harbour', 'after:2026-01-01'].map((text) => localTest(terms(text))(thread))).toEqual([true, true, true, true]);
+  expect(['harbour', '-loft', 'is:read', 'has:file', 'in:trash'].map((text) => localTest(terms(text))(thread))).toEqual([false, false, false, false, false]);
 });
 
 describe('keys', () => {
@@ -60,9 +68,44 @@ describe('keys', () => {
 });
 
 test('undo gives every message back what it had', () => {
-  const targets = [{ id: '1', mailbox: 'inbox', seen: true, flagged: false }, { id: '2', mailbox: 'junk', seen: false, flagged: false }, { id: '3', mailbox: 'inbox', seen: false, flagged: true }];
+  const was = (id: string, mailbox: string, seen: boolean, flagged: boolean, keywords: string[] = []): Was => ({ id, mailbox, seen, flagged, keywords, snoozed: null });
+  const targets = [was('1', 'inbox', true, false), was('2', 'junk', false, false, ['work']), was('3', 'inbox', false, true)];
   expect(inverse(targets, { mailbox: 'trash' })).toEqual([{ ids: ['1', '3'], set: { mailbox: 'inbox' } }, { ids: ['2'], set: { mailbox: 'junk' } }]);
-  expect(inverse(targets, { seen: true })).toEqual([{ ids: ['1'], set: { seen: true } }, { ids: ['2', '3'], set: { seen: false } }]);
+  expect(inverse(targets, { seen: true })).toEqual([{ ids: ['2', '3'], set: { seen: false } }]);
+  expect(inverse(targets, { add_keywords: ['work'] })).toEqual([{ ids: ['1', '3'], set: { remove_keywords: ['work'] } }]);
+  expect(inverse(targets, { snoozed_until: '2026-12-01T08:00:00Z' })).toEqual([{ ids: ['1', '3'], set: { mailbox: 'inbox' } }, { ids: ['2'], set: { mailbox: 'junk' } }]);
+});
+
+describe('what waits is laid over what the server said', () => {
+  const row = (id: string, at: number): Row => ({ ...fromThread(makeThread({ id })), at });
+  const rows = [row('a', 30), row('b', 20), row('c', 10)];
+  let id = 0;
+  const op = (row: Row, set: MessageChange, box = 'inbox'): ChangeOp => ({ kind: 'change', id: id += 1, at: 0, waited: false, failed: null, title: '', quiet: false, pick: 'here', set, targets: [{ row, box, messages: null }] });
+  const keys = (list: readonly Row[]): string[] => list.map((each) => each.key);
+  test('a moved row is gone here and there in the other mailbox, until newer mail brings it back', () => {
+    const moved = op(rows[1] as Row, { mailbox: 'archive' });
+    expect(keys(overlay(rows, 'inbox', [moved]))).toEqual(['a', 'c']);
+    expect(keys(overlay([], 'archive', [moved]))).toEqual(['b']);
+    expect(keys(overlay([row('b', 40), ...rows.filter((each) => each.key !== 'b')], 'inbox', [moved]))).toEqual(['b', 'a', 'c']);
+    expect(keys(overlay(rows, '*', [moved]))).toEqual(['a', 'b', 'c']);
+    expect(keys(overlay(rows, '*', [op(rows[1] as Row, { mailbox: 'trash' })]))).toEqual(['a', 'c']);
+  });
+  test('and its undoing puts it back in its place', () => {
+    const moved = op(rows[1] as Row, { mailbox: 'archive' });
+    const back = op(rows[1] as Row, { mailbox: 'inbox' }, 'archive');
+    expect(keys(overlay(rows, 'inbox', [moved, back]))).toEqual(['a', 'b', 'c']);
+    expect(keys(overlay(overlay(rows, 'inbox', [moved]), 'inbox', [back]))).toEqual(['a', 'b', 'c']);
+  });
+  test('marks change the row, later ones win', () => {
+    const [first] = overlay(rows, 'inbox', [op(rows[0] as Row, { seen: false, flagged: true, add_keywords: ['work'] }), op(rows[0] as Row, { seen: true })]);
+    expect(first).toMatchObject({ unread: false, flagged: true, labels: ['work'] });
+    expect(overlay(rows, 'inbox', [])).toBe(rows);
+  });
+  test('messages of a conversation', () => {
+    const messages = [summary({ id: '1', seen: false }), summary({ id: '2', seen: false, received_at: '2030-01-01T00:00:00Z' })];
+    const read = op(row('t1', Date.parse('2026-11-23T09:00:00.000Z')), { seen: true });
+    expect(overlayMessages('t1', messages, [read]).map((each) => each.seen)).toEqual([true, false]);
+  });
 });
 
 test('a conversation opens at the first unread message, else the open question', () => {

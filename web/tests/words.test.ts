@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { hue, initials, isService, nameOf, parseAddress, splitAddresses } from '../src/words/address.ts';
 import { browserName } from '../src/words/browser.ts';
+import { shared } from '../src/words/shared.ts';
 import { links } from '../src/words/links.ts';
 import { fold, quote } from '../src/words/quotes.ts';
 import { size } from '../src/words/size.ts';
@@ -116,4 +117,11 @@ test('browsers', () => {
   expect(browserName('Mozilla/5.0 (iPhone; CPU iPhone OS 18) Version/18.0 Safari/604.1')).toBe('Safari on iPhone');
   expect(browserName('curl/8.1')).toBe('curl');
   expect(browserName(null)).toBeNull();
+});
+
+test('what other programs hand over to be written', () => {
+  expect(shared('?subject=Plan&text=See&url=https%3A%2F%2Fx.test')).toEqual({ to: [], cc: [], subject: 'Plan', text: 'See\nhttps://x.test' });
+  expect(shared(`?mailto=${encodeURIComponent('mailto:ana%40example.org,bo@x.test?subject=1+1%20is&cc=c@x.test&body=Hi')}`))
+    .toEqual({ to: [{ name: null, address: 'ana@example.org' }, { name: null, address: 'bo@x.test' }], cc: [{ name: null, address: 'c@x.test' }], subject: '1+1 is', text: 'Hi' });
+  expect(shared('?mailto=mailto:%25zz')).toMatchObject({ to: [] });
 });

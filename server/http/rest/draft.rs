@@ -14,7 +14,7 @@ use crate::http::body::id_of;
 use crate::http::problem::{self, Problem};
 use crate::mail::address::Named;
 use crate::mail::duration;
-use crate::promise::ask::{Ask, ChoiceOption, Comment};
+use crate::promise::ask::{Ask, BadAsk, ChoiceOption, Comment, Kind, Settle, Step};
 use crate::submission::{Attachment, Question, Request, Source};
 
 /// When nothing is said, a question is open this long, in milliseconds.
@@ -86,9 +86,10 @@ pub struct Draft {
     /// Of a reply: everybody who had the message.
     #[serde(default)]
     pub(super) all: Option<bool>,
-    #[schema(ignore)]
+    /// An earlier message of one's own that this one puts right. A question is replaced: its promise is kept, answers
+    /// to the version before no longer count.
     #[serde(default)]
-    corrects: Option<Value>,
+    corrects: Option<String>,
 }
 
 /// Something to attach: an upload, or the octets themselves.
@@ -119,35 +120,49 @@ pub struct AttachmentBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = Ask)]
 pub struct AskBody {
-    /// `choice`.
-    kind: String,
+    /// `text`, `choice` or `form`.
+    #[schema(value_type = String)]
+    kind: Kind,
+    /// Of a choice.
     #[serde(default)]
     options: Vec<OptionBody>,
+    /// Of a form: a JSON Schema (2020-12) of an object, without references.
+    #[serde(default)]
+    schema: Option<Value>,
     /// How long it is open, from the actual sending (ISO 8601); P3D when absent, without end when null.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     deadline: Option<Option<String>>,
-    /// `any`: the first answer settles.
+    /// `"any"`: the first answer settles. `"all"`: everybody's. `{"quorum": 2}`: two equal choices, or any two texts or
+    /// forms. `{"veto": "reject", "quorum": 2}`: that choice settles at once.
     #[serde(default)]
-    settle: Option<Value>,
-    /// The option it is fulfilled with when nobody has answered in time.
+    #[schema(value_type = Option<Value>)]
+    settle: Option<Settle>,
+    /// The value it is fulfilled with when nobody has answered in time.
     #[serde(default)]
     on_expiry: Option<Value>,
+    /// When those who have not answered are reminded, from the actual sending (ISO 8601).
+    #[serde(default)]
+    reminders: Vec<String>,
+    /// Who else is asked after a time.
+    #[serde(default)]
+    escalate: Vec<StepBody>,
     /// The asker's own; comes back as it is.
     #[serde(default)]
     context: Option<Value>,
     #[serde(default)]
     #[schema(ignore)]
-    reminders: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    escalate: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
     callback_url: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    schema: Option<Value>,
+}
+
+/// More people who are asked after a time.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepBody {
+    /// From the actual sending (ISO 8601).
+    after: String,
+    #[schema(value_type = Vec<Value>)]
+    to: Vec<Named>,
 }
 
 /// One thing that can be chosen.
@@ -176,7 +191,6 @@ impl Draft {
     /// # Errors
     /// The problem with it.
     pub(super) fn request(self) -> Result<Request, Problem> {
-        not_yet("/corrects", self.corrects.as_ref())?;
         let attachments = self.attachments.into_iter().enumerate();
         Ok(Request {
             from: self.from,
@@ -197,13 +211,15 @@ impl Draft {
             expires_at: self.expires_at.map(|time| time.0),
             strict: self.strict,
             ask: self.ask.map(AskBody::question).transpose()?,
+            corrects: self.corrects,
+            again: None,
             source: None,
         })
     }
 }
 
 /// A duration in milliseconds.
-fn span(pointer: &str, text: &str) -> Result<i64, Problem> {
+pub(super) fn span(pointer: &str, text: &str) -> Result<i64, Problem> {
     let span = duration::iso(text);
     span.map(|span| span.num_milliseconds()).ok_or_else(|| {
         Problem::at(&problem::INVALID_BODY, pointer, "write a duration such as PT10S, PT4H or P3D")
@@ -256,25 +272,25 @@ pub(super) fn is_media_type(text: &str) -> bool {
 
 impl AskBody {
     fn question(self) -> Result<Question, Problem> {
-        match self.kind.as_str() {
-            "choice" => {}
-            "text" | "form" => return Err(Problem::not_yet("/ask/kind")),
-            _ => return Err(Problem::at(&problem::INVALID_ASK, "/ask/kind", "kind is choice, text or form")),
-        }
-        not_yet("/ask/reminders", self.reminders.as_ref())?;
-        not_yet("/ask/escalate", self.escalate.as_ref())?;
         not_yet("/ask/callback_url", self.callback_url.as_ref())?;
-        not_yet("/ask/schema", self.schema.as_ref())?;
-        if self.settle.is_some_and(|settle| settle != "any") {
-            return Err(Problem::not_yet("/ask/settle"));
-        }
+        let wrong =
+            |bad: BadAsk| Problem::at(&problem::INVALID_ASK, format!("/ask{}", bad.pointer), bad.detail);
         let options = self.options.into_iter().map(|option| ChoiceOption {
             title: option.title.unwrap_or_else(|| option.name.clone()),
             name: option.name,
             comment: option.comment,
         });
-        let ask = Ask::choice(options.collect(), self.on_expiry)
-            .map_err(|bad| Problem::at(&problem::INVALID_ASK, format!("/ask{}", bad.pointer), bad.detail))?;
+        let settle = self.settle.unwrap_or(Settle::Any);
+        let ask =
+            Ask::new(self.kind, options.collect(), self.schema, settle, self.on_expiry).map_err(wrong)?;
+        let reminders = self.reminders.iter().enumerate();
+        let reminders = reminders.map(|(n, after)| span(&format!("/ask/reminders/{n}"), after));
+        let steps = self.escalate.into_iter().enumerate().map(|(n, step)| {
+            let to = step.to.into_iter().map(|to| to.address.to_string()).collect();
+            Ok(Step { after: span(&format!("/ask/escalate/{n}/after"), &step.after)?, to })
+        });
+        let steps = steps.collect::<Result<_, Problem>>()?;
+        let ask = ask.chased(reminders.collect::<Result<_, _>>()?, steps).map_err(wrong)?;
         let deadline = match self.deadline {
             None => Some(DEADLINE),
             Some(None) => None,
@@ -290,7 +306,7 @@ impl AskBody {
                 format!("at most {CONTEXT} octets"),
             ));
         }
-        Ok(Question { ask, deadline, context: self.context })
+        Ok(Question { ask, deadline, context: self.context, callback_url: None })
     }
 }
 
@@ -307,7 +323,6 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (text, code, pointer) in [
-            (r#"{"corrects": "x"}"#, "not_supported_yet", "/corrects"),
             (r#"{"undo": "soon"}"#, "invalid_body", "/undo"),
             (r#"{"attachments": [{"content": "*"}]}"#, "invalid_attachment", "/attachments/0/content"),
             (r#"{"attachments": [{}]}"#, "invalid_attachment", "/attachments/0"),
@@ -317,11 +332,20 @@ mod tests {
                 "invalid_attachment",
                 "/attachments/0/content_type",
             ),
-            (r#"{"ask": {"kind": "text"}}"#, "not_supported_yet", "/ask/kind"),
-            (r#"{"ask": {"kind": "dance"}}"#, "invalid_ask", "/ask/kind"),
+            (r#"{"ask": {"kind": "form"}}"#, "invalid_ask", "/ask/schema"),
             (r#"{"ask": {"kind": "choice"}}"#, "invalid_ask", "/ask/options"),
-            (r#"{"ask": {"kind": "choice", "reminders": []}}"#, "not_supported_yet", "/ask/reminders"),
-            (r#"{"ask": {"kind": "choice", "settle": {"quorum": 2}}}"#, "not_supported_yet", "/ask/settle"),
+            (
+                r#"{"ask": {"kind": "text", "reminders": ["P1D", "soon"]}}"#,
+                "invalid_body",
+                "/ask/reminders/1",
+            ),
+            (r#"{"ask": {"kind": "text", "reminders": ["P1D", "PT1H"]}}"#, "invalid_ask", "/ask/reminders"),
+            (r#"{"ask": {"kind": "text", "settle": {"quorum": 0}}}"#, "invalid_ask", "/ask/settle/quorum"),
+            (
+                r#"{"ask": {"kind": "text", "escalate": [{"after": "PT1H", "to": []}]}}"#,
+                "invalid_ask",
+                "/ask/escalate/0/to",
+            ),
             (
                 r#"{"ask": {"kind": "choice", "options": [{"name": "a"}], "deadline": "PT0S"}}"#,
                 "invalid_ask",

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::promises::{self, Answer, Reason};
+use super::promises::{self, Answer, Asked, Correction, HeldAnswer, Reason};
 use super::summary::{Address, Around, Base};
 use super::time::Time;
 use crate::http::AppState;
@@ -16,7 +16,7 @@ use crate::mail::message::{Content, Mailbox};
 use crate::promise::ask::{ChoiceOption, Comment, Kind, Settle};
 use crate::promise::settle::ask_of;
 use crate::store::email::EmailRow;
-use crate::store::promise::PromiseRow;
+use crate::store::promise::{AskedRow, PromiseRow};
 
 /// A message in full.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,13 +77,19 @@ pub struct Attachment {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AskFull {
     promise_id: Uuid,
-    /// `choice`.
+    /// `text`, `choice` or `form`.
     #[schema(value_type = String)]
     kind: Kind,
     options: Vec<Choice>,
-    /// `any`.
-    #[schema(value_type = String)]
+    /// Of a form: its JSON Schema.
+    schema: Option<Value>,
+    /// `"any"`, `"all"`, `{"quorum"}` or `{"veto", "quorum"}`.
+    #[schema(value_type = Value)]
     settle: Settle,
+    /// The version of the question now.
+    revision: i64,
+    /// Whether this message carries an earlier version, which was corrected since.
+    superseded: bool,
     deadline: Option<Time>,
     /// The value it is fulfilled with when nobody answers in time.
     on_expiry: Option<Value>,
@@ -96,6 +102,12 @@ pub struct AskFull {
     role: &'static str,
     asked: Vec<Asked>,
     answers: Vec<Answer>,
+    /// The caller's answer, as long as it can be taken back.
+    held: Option<HeldAnswer>,
+    corrections: Vec<Correction>,
+    /// After how many seconds those who have not answered are reminded.
+    reminders: Vec<i64>,
+    escalate: Vec<Step>,
     context: Option<Value>,
 }
 
@@ -117,12 +129,12 @@ impl From<ChoiceOption> for Choice {
     }
 }
 
-/// Somebody who was asked and has got the question.
+/// More people who are asked after a time.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Asked {
-    address: String,
-    answered: bool,
-    declined: bool,
+pub struct Step {
+    /// Seconds after the sending.
+    after: i64,
+    to: Vec<String>,
 }
 
 fn addresses(list: &[Mailbox]) -> Vec<Address> {
@@ -140,7 +152,7 @@ pub(super) async fn full(state: &AppState, row: EmailRow) -> Result<(Message, St
     let [row] = rows;
     let content = state.store.content(&row.digest()?).await?;
     let ask = match around.promise(&row) {
-        Some(promise) => Some(ask_full(state, row.account_id, promise).await?),
+        Some(promise) => Some(ask_full(state, &row, promise, around.asked(&row)).await?),
         None => None,
     };
     let bcc = around.submission(&row).map(crate::store::submission::SubmissionRow::bcc).unwrap_or_default();
@@ -200,15 +212,30 @@ async fn html_safe(id: Uuid, content: &Content) -> Result<Option<String>, Proble
     cleaned.await.map(Some).map_err(|error| Problem::internal(&error))
 }
 
-async fn ask_full(state: &AppState, account: Uuid, promise: &PromiseRow) -> Result<AskFull, Problem> {
+async fn ask_full(
+    state: &AppState,
+    row: &EmailRow,
+    promise: &PromiseRow,
+    asked: Option<&AskedRow>,
+) -> Result<AskFull, Problem> {
     let ask = ask_of(promise)?;
-    let asked = state.store.asked(promise.account_id, promise.id).await?;
-    let shown = promises::of(state, account, promise.clone()).await?;
+    let shown = promises::of(state, row.account_id, promise.clone()).await?;
+    let own = row.account_id == promise.account_id;
+    let sent_before = |at: Option<i64>| at.is_some_and(|at| row.received_at < at);
+    let superseded = if own {
+        promise.revision > 1 && sent_before(state.store.asked_last(promise).await?)
+    } else {
+        asked.is_some_and(|asked| asked.revision < promise.revision)
+            || (promise.revision > 1 && sent_before(state.store.asked_last(promise).await?))
+    };
     Ok(AskFull {
         promise_id: promise.id,
         kind: ask.kind,
         options: ask.options.into_iter().map(Choice::from).collect(),
+        schema: ask.schema,
         settle: ask.settle,
+        revision: shown.revision,
+        superseded,
         deadline: shown.deadline,
         on_expiry: ask.on_expiry,
         state: shown.state,
@@ -216,15 +243,16 @@ async fn ask_full(state: &AppState, account: Uuid, promise: &PromiseRow) -> Resu
         reason: shown.reason,
         settled_at: shown.settled_at,
         role: shown.role,
-        asked: asked
-            .into_iter()
-            .map(|row| Asked {
-                address: row.address,
-                answered: row.answered_at.is_some(),
-                declined: row.declined_at.is_some(),
-            })
-            .collect(),
+        asked: shown.asked,
         answers: shown.answers,
+        held: shown.held,
+        corrections: shown.corrections,
+        reminders: ask.reminders.into_iter().map(|ms| ms / 1000).collect(),
+        escalate: ask
+            .escalate
+            .into_iter()
+            .map(|step| Step { after: step.after / 1000, to: step.to })
+            .collect(),
         context: shown.context,
     })
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::IntoResponse as _;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ use crate::submission::check_keyword;
 
 /// Messages of one change.
 const AT_ONCE: usize = 1000;
+/// How far ahead something may be snoozed, in milliseconds.
+const SNOOZE: i64 = 5 * 366 * 24 * 3600 * 1000;
 /// Keywords of one change.
 const KEYWORDS: usize = 50;
 
@@ -173,12 +175,18 @@ pub struct Marks {
     add_keywords: Vec<String>,
     #[serde(default)]
     remove_keywords: Vec<String>,
-    #[serde(default)]
-    #[schema(ignore)]
-    snoozed_until: Option<serde_json::Value>,
+    /// When it comes back to the inbox; until then it is in the mailbox of the role `snoozed`. Null: now.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    snoozed_until: Option<Option<Time>>,
     #[serde(default)]
     #[schema(ignore)]
     muted: Option<serde_json::Value>,
+}
+
+/// Tells null from absent.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Time>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// Keywords as they are kept, each once.
@@ -207,14 +215,25 @@ fn keywords(pointer: &str, given: &[String]) -> Result<Vec<String>, Problem> {
 
 impl Marks {
     async fn change(self, state: &AppState, account: Uuid, within: &str) -> Result<Change, Problem> {
-        not_yet(&format!("{within}/snoozed_until"), self.snoozed_until.as_ref())?;
         not_yet(&format!("{within}/muted"), self.muted.as_ref())?;
+        let pointer = format!("{within}/snoozed_until");
+        let wrong = |detail: &str| Problem::at(&problem::INVALID_BODY, &pointer, detail);
+        if self.snoozed_until.is_some() && self.mailbox.is_some() {
+            return Err(wrong("a message is snoozed or moved, not both"));
+        }
+        let snoozed_until = self.snoozed_until.flatten().map(|time| time.0);
+        let now = state.clock.now_ms();
+        if snoozed_until.is_some_and(|at| at <= now || at > now + SNOOZE) {
+            return Err(wrong("a time from now to five years from now"));
+        }
+        let name = if self.snoozed_until == Some(None) { Some("inbox") } else { self.mailbox.as_deref() };
         Ok(Change {
             seen: self.seen,
             flagged: self.flagged,
-            mailbox: mailbox(state, account, self.mailbox.as_deref(), &format!("{within}/mailbox")).await?,
+            mailbox: mailbox(state, account, name, &format!("{within}/mailbox")).await?,
             add_keywords: keywords(&format!("{within}/add_keywords"), &self.add_keywords)?,
             remove_keywords: keywords(&format!("{within}/remove_keywords"), &self.remove_keywords)?,
+            snoozed_until,
         })
     }
 }
@@ -277,19 +296,24 @@ pub struct ChangeMany {
     /// 1 to 1,000. Those that are not there, or not the caller's, are passed over.
     #[serde(default)]
     ids: Option<Vec<String>>,
+    /// In the place of `ids`: all that this finds, as in the list of messages, 1,000 at a time.
     #[serde(default)]
-    #[schema(ignore)]
-    query: Option<serde_json::Value>,
+    #[schema(value_type = Option<Object>)]
+    query: Option<Query>,
     set: Marks,
 }
 
-/// How many were changed.
+/// What was changed.
 #[derive(Serialize, ToSchema)]
 pub struct Updated {
-    updated: u64,
+    updated: usize,
+    /// Those that were not like that before.
+    ids: Vec<Uuid>,
+    /// Of a query: where to go on, as `query.cursor`; null at the end.
+    next_cursor: Option<String>,
 }
 
-/// Changes marks, keywords or the mailbox of up to 1,000 messages at once.
+/// Changes marks, keywords or the mailbox of up to 1,000 messages at once: named ones, or a page of what is found.
 #[utoipa::path(patch, path = "/v1/messages", tag = "Messages", request_body = ChangeMany, responses((status = 200, body = Updated)))]
 pub async fn change_many(
     State(state): State<AppState>,
@@ -297,15 +321,34 @@ pub async fn change_many(
     Json(many): Json<ChangeMany>,
 ) -> Answered {
     let account = caller.account.id;
-    not_yet("/query", many.query.as_ref())?;
-    let given = many.ids.unwrap_or_default();
-    if !(1..=AT_ONCE).contains(&given.len()) {
-        return Err(Problem::at(&problem::INVALID_BODY, "/ids", format!("1 to {AT_ONCE} ids")));
-    }
-    let ids = given.iter().filter_map(|id| id_of(id)).collect();
+    let (ids, next_cursor) = match (many.ids, many.query) {
+        (Some(given), None) if (1..=AT_ONCE).contains(&given.len()) => {
+            (given.iter().filter_map(|id| id_of(id)).collect(), None)
+        }
+        (None, Some(query)) => {
+            if query.wait.is_some() || query.limit.is_some() {
+                return Err(Problem::at(
+                    &problem::INVALID_BODY,
+                    "/query",
+                    "it has no limit and does not wait",
+                ));
+            }
+            let filter = query.filter(&state, account).await?;
+            let bound = serde_json::to_string(&query).unwrap_or_default();
+            let mut page = Page::read(account, "change", &bound, None, query.cursor.as_deref())?;
+            page.limit = AT_ONCE as i64;
+            let mut rows = state.store.emails(account, &filter, page.after, page.fetch()).await?;
+            let next = page.cut(&mut rows, |row| (row.received_at, row.id));
+            (rows.into_iter().map(|row| row.id).collect::<Vec<_>>(), next)
+        }
+        _ => {
+            let detail = format!("give either 1 to {AT_ONCE} ids or a query");
+            return Err(Problem::at(&problem::INVALID_BODY, "/ids", detail));
+        }
+    };
     let change = many.set.change(&state, account, "/set").await?;
-    let updated = state.store.change_emails(account, ids, change, None, state.clock.now_ms()).await?;
-    Ok(axum::Json(Updated { updated }).into_response())
+    let ids = state.store.change_emails(account, ids, change, None, state.clock.now_ms()).await?;
+    Ok(axum::Json(Updated { updated: ids.len(), ids, next_cursor }).into_response())
 }
 
 /// How a message is deleted.

@@ -1,9 +1,13 @@
 //! The REST API: one module per thing, each handler a thin door to the store, the submission and the promises.
 
+pub mod addresses;
 pub mod admin;
+pub mod answers;
 pub mod attachments;
+pub mod awaiting;
 pub mod deliveries;
 pub mod draft;
+pub mod drafts;
 pub mod forwarding;
 pub mod mailboxes;
 pub mod me;
@@ -13,6 +17,7 @@ pub mod promises;
 pub mod queue;
 pub mod send;
 pub mod session;
+pub mod settings;
 pub mod summary;
 pub mod suppressions;
 pub mod threads;
@@ -42,6 +47,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(session::revoke))
         .routes(routes!(me::me))
         .routes(routes!(me::password))
+        .routes(routes!(settings::get, settings::change))
+        .routes(routes!(addresses::list))
+        .routes(routes!(drafts::list, drafts::create))
+        .routes(routes!(drafts::get, drafts::put, drafts::delete))
+        .routes(routes!(drafts::send))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(messages::list, messages::change_many, send::send))
@@ -62,10 +72,14 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::cancel))
+        .routes(routes!(awaiting::awaiting))
         .routes(routes!(promises::list))
         .routes(routes!(promises::get))
-        .routes(routes!(promises::answer))
+        .routes(routes!(answers::answer, answers::take_back))
+        .routes(routes!(answers::delegate))
         .routes(routes!(promises::cancel))
+        .routes(routes!(promises::remind))
+        .routes(routes!(promises::escalate))
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
         .routes(routes!(forwarding::list, forwarding::create))

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::Answered;
 use super::time::Time;
-use super::{Answered, kept, not_yet};
-use crate::auth::Via;
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
 use crate::http::idempotency::Once;
@@ -17,10 +16,17 @@ use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
 use crate::http::wait::{self, Wait};
 use crate::http::{AppState, HeaderMap};
-use crate::promise::settle::{Answering, Given, Refused, answer as give, ask_of};
-use crate::store::idempotency::Answer as Kept;
-use crate::store::promise::{AnswerRow, PromiseRow, Side};
+use crate::mail::address::Named;
+use crate::promise::escalate::escalation;
+use crate::promise::settle::ask_of;
+use crate::store::promise::{AnswerRow, PromiseRow, RespondentRow, Side, Whole};
 use crate::store::{self, Topic};
+use crate::submission::again;
+
+/// Between two reminders that are asked for, in milliseconds.
+const REMIND: i64 = 60_000;
+/// People whom one question is put to, by whomever.
+pub(super) const MOST_ASKED: usize = 1000;
 
 /// The durable handle of something not finished.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,6 +42,10 @@ pub struct Promise {
     pub(super) message_id: Option<Uuid>,
     pub(super) value: Option<Value>,
     pub(super) answers: Vec<Answer>,
+    /// Everybody who is asked.
+    pub(super) asked: Vec<Asked>,
+    pub(super) held: Option<HeldAnswer>,
+    pub(super) corrections: Vec<Correction>,
     /// Why it was rejected.
     pub(super) reason: Option<Reason>,
     pub(super) revision: i64,
@@ -52,14 +62,49 @@ pub struct Answer {
     /// Whose address was asked.
     by: String,
     at: Time,
-    /// `api`, `web`, `email` or `expiry`.
+    /// `api`, `web`, `email`, `link` or `expiry`.
     via: String,
     /// Null for a decline.
     value: Option<Value>,
+    /// What was said with it.
+    comment: Option<String>,
     /// Why it was declined.
     decline: Option<String>,
     /// How it is known who answered.
     verified: Value,
+    /// The version of the question it was given for; only answers to the last one count.
+    revision: i64,
+}
+
+/// Somebody who is asked.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Asked {
+    address: String,
+    /// `waiting`, `answered`, `declined`, `undeliverable` or `delegated`.
+    state: String,
+    answered: bool,
+    declined: bool,
+    /// Who passed it on to them.
+    delegated_by: Option<String>,
+}
+
+/// What somebody wants corrected before answering.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Correction {
+    by: String,
+    what: String,
+    /// The version of the question it is about.
+    revision: i64,
+    at: Time,
+}
+
+/// The caller's answer, as long as it can be taken back: it does not count yet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HeldAnswer {
+    until: Time,
+    value: Option<Value>,
+    comment: Option<String>,
+    decline: Option<String>,
 }
 
 /// Why a promise was rejected.
@@ -81,26 +126,49 @@ impl From<AnswerRow> for Answer {
             at: Time(row.at),
             via: row.via,
             value: parsed(row.value.as_deref()),
+            comment: row.comment,
             decline: row.decline,
             verified: parsed(Some(&row.verified)).unwrap_or_default(),
+            revision: row.revision,
         }
     }
 }
 
-fn shown(account: Uuid, row: PromiseRow, message_id: Option<Uuid>, mut answers: Vec<Answer>) -> Promise {
+fn asked(respondents: &[RespondentRow]) -> Vec<Asked> {
+    let by =
+        |person| respondents.iter().find(|other| other.person_id == person).map(|row| row.address.clone());
+    let asked = respondents.iter().map(|row| Asked {
+        address: row.address.clone(),
+        answered: row.state == "answered",
+        declined: row.state == "declined",
+        state: row.state.clone(),
+        delegated_by: row.delegated_by.and_then(by),
+    });
+    asked.collect()
+}
+
+/// A promise as an account sees it; `message_id` is its own copy of the message.
+pub(super) fn shown(account: Uuid, whole: Whole, message_id: Option<Uuid>) -> Promise {
+    let row = whole.row;
     let value = parsed(row.value.as_deref());
-    // A fulfilled question that nobody answered was fulfilled by its deadline.
+    let (held, given): (Vec<_>, Vec<_>) =
+        whole.answers.into_iter().partition(|answer| answer.held_until.is_some());
+    let held = held.into_iter().find(|answer| answer.by_account == account && row.state == "pending");
+    let mut answers: Vec<Answer> = given.into_iter().map(Answer::from).collect();
+    let expired = row.settled_via.as_deref() == Some("expiry");
     if row.kind == "answer"
         && row.state == "fulfilled"
-        && !answers.iter().any(|answer| answer.value.is_some())
+        && (expired || answers.iter().all(|a| a.value.is_none()))
     {
         answers.push(Answer {
             by: String::new(),
             at: Time(row.settled_at.unwrap_or(row.created_at)),
             via: "expiry".into(),
+            comment: None,
             value: value.clone(),
             decline: None,
             verified: json!({}),
+            revision: row.revision,
         });
     }
     Promise {
@@ -111,6 +179,23 @@ fn shown(account: Uuid, row: PromiseRow, message_id: Option<Uuid>, mut answers: 
         message_id,
         value,
         answers,
+        asked: asked(&whole.respondents),
+        held: held.map(|answer| HeldAnswer {
+            until: Time(answer.held_until.unwrap_or(answer.at)),
+            value: parsed(answer.value.as_deref()),
+            comment: answer.comment,
+            decline: answer.decline,
+        }),
+        corrections: whole
+            .corrections
+            .into_iter()
+            .map(|row| Correction {
+                by: row.by_address,
+                what: row.what,
+                revision: row.revision,
+                at: Time(row.at),
+            })
+            .collect(),
         reason: row.reason_code.map(|code| Reason { code, detail: row.reason_detail }),
         revision: row.revision,
         created_at: Time(row.created_at),
@@ -123,11 +208,15 @@ fn shown(account: Uuid, row: PromiseRow, message_id: Option<Uuid>, mut answers: 
 /// A promise as this account sees it.
 pub(super) async fn of(state: &AppState, account: Uuid, row: PromiseRow) -> Result<Promise, Problem> {
     let message = message_of(state, account, &row).await?;
-    let answers = state.store.answers(row.account_id, row.id).await?;
-    Ok(shown(account, row, message, answers.into_iter().map(Answer::from).collect()))
+    Ok(shown(account, state.store.whole(row).await?, message))
 }
 
-async fn message_of(state: &AppState, account: Uuid, row: &PromiseRow) -> Result<Option<Uuid>, Problem> {
+/// The account's own copy of the message of a promise.
+pub(super) async fn message_of(
+    state: &AppState,
+    account: Uuid,
+    row: &PromiseRow,
+) -> Result<Option<Uuid>, Problem> {
     if row.account_id == account {
         return Ok(Some(row.email_id));
     }
@@ -211,136 +300,15 @@ pub async fn list(State(state): State<AppState>, caller: Caller, Params(query): 
     } else {
         state.store.asked_of(account, &ids).await?
     };
-    let keys: Vec<(Uuid, Uuid)> =
-        rows.iter().filter(|row| row.kind == "answer").map(|row| (row.account_id, row.id)).collect();
-    let mut answers = if keys.is_empty() { Vec::new() } else { state.store.answers_of(&keys).await? };
-    for row in rows {
+    for whole in state.store.wholes(rows).await? {
+        let row = &whole.row;
         let message = match side {
             Side::Asker => Some(row.email_id),
             Side::Asked => asked.iter().find(|asked| asked.promise_id == row.id).map(|asked| asked.email_id),
         };
-        let (mine, rest) = answers.into_iter().partition(|answer: &AnswerRow| answer.promise_id == row.id);
-        answers = rest;
-        items.push(shown(account, row, message, mine.into_iter().map(Answer::from).collect()));
+        items.push(shown(account, whole, message));
     }
     Ok(axum::Json(List { items, next_cursor, as_of: None }).into_response())
-}
-
-/// An answer: a value, or why there is none.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewAnswer {
-    /// `{"choice": "approve"}`, or `"approve"`.
-    #[serde(default)]
-    value: Option<Value>,
-    /// What is said with it.
-    #[serde(default)]
-    comment: Option<String>,
-    /// Why it is not answered.
-    #[serde(default)]
-    decline: Option<String>,
-    #[serde(default)]
-    #[schema(ignore)]
-    correction: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    undo: Option<Value>,
-}
-
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::NotFound => Self::not_found(),
-            Refused::Asker => Self::new(&problem::NOT_ASKED, "Whoever asks does not answer."),
-            Refused::NotAnAsk => Self::new(&problem::NOT_ASKED, "This promise does not wait for an answer."),
-            Refused::AlreadySettled => {
-                Self::new(&problem::ALREADY_SETTLED, "The promise is settled, or its deadline has passed.")
-            }
-            Refused::AlreadyAnswered => {
-                Self::new(&problem::ALREADY_ANSWERED, "You have answered this question.")
-            }
-            Refused::OldRevision => {
-                Self::new(&problem::CONFLICT, "The question has been corrected since you read it.")
-            }
-            Refused::BadAnswer(bad) => Self::at(&problem::INVALID_ANSWER, bad.pointer, bad.detail),
-            Refused::Store(error) => error.into(),
-        }
-    }
-}
-
-/// Answers a question, or declines to. Only somebody who was asked may.
-#[utoipa::path(post, path = "/v1/promises/{id}/answer", tag = "Promises", params(("id" = String, Path)), request_body = NewAnswer,
-    responses((status = 200, body = Promise), (status = 404), (status = 409, description = "`already_settled`, `already_answered`"),
-        (status = 422, description = "`invalid_answer`, `not_asked`")))]
-pub async fn answer(
-    State(state): State<AppState>,
-    caller: Caller,
-    once: Once,
-    Id(id): Id,
-    Json(new): Json<NewAnswer>,
-) -> Answered {
-    not_yet("/correction", new.correction.as_ref())?;
-    not_yet("/undo", new.undo.as_ref())?;
-    let given = match (new.value, new.decline) {
-        (Some(value), None) => Given::Value { value, comment: new.comment },
-        (None, Some(why)) if new.comment.is_none() => Given::Decline(why),
-        _ => {
-            let detail = "give either value (with or without comment) or decline";
-            return Err(Problem::at(&problem::INVALID_ANSWER, "", detail));
-        }
-    };
-    let (account, now) = (&caller.account, state.clock.now_ms());
-    let (via, verified) = match caller.via {
-        Via::Token(_) => ("api", json!({ "token": true })),
-        Via::Session(_) => ("web", json!({ "session": true })),
-    };
-    let answering = Answering { id: state.ids.id(now), by: account, given, via, verified, now };
-    // The answer to the caller is kept in the transaction of the answer, so it is made before it.
-    let keep = match once.0 {
-        Some(key) => foreseen(&state, id, &answering).await?.map(|promise| {
-            let body = serde_json::to_string(&promise).unwrap_or_default();
-            (key, Kept { status: 200, location: None, body })
-        }),
-        None => None,
-    };
-    let row = give(&state.store, id, answering, keep).await?;
-    Ok(kept(axum::Json(of(&state, account.id, row).await?).into_response()))
-}
-
-/// The promise as it will be once this answer is given; nothing for an answer that does not fit.
-async fn foreseen(state: &AppState, id: Uuid, answering: &Answering<'_>) -> Result<Option<Promise>, Problem> {
-    let (by, now) = (answering.by, answering.now);
-    let mut row = state.store.promise(by.id, id).await?.ok_or_else(Problem::not_found)?;
-    let Ok(ask) = ask_of(&row) else { return Ok(None) };
-    let (value, decline) = match &answering.given {
-        Given::Value { value, comment } => match ask.judge(value, comment.as_deref()) {
-            Ok(value) => (Some(value), None),
-            Err(_) => return Ok(None),
-        },
-        Given::Decline(why) => (None, Some(why.trim().to_owned())),
-    };
-    row.unanswered -= i64::from(value.is_none());
-    if value.is_some() {
-        row.state = "fulfilled".into();
-        row.value = value.as_ref().map(Value::to_string);
-        row.settled_at = Some(now);
-    } else if row.unanswered <= 0 {
-        row.state = "rejected".into();
-        row.reason_code = Some("declined".into());
-        row.settled_at = Some(now);
-    }
-    let asked = state.store.asked_of(by.id, &[id]).await?.pop();
-    let mut answers: Vec<Answer> =
-        state.store.answers(row.account_id, id).await?.into_iter().map(Answer::from).collect();
-    answers.push(Answer {
-        by: asked.as_ref().map_or_else(|| by.address.clone(), |asked| asked.address.clone()),
-        at: Time(now),
-        via: answering.via.into(),
-        value,
-        decline,
-        verified: answering.verified.clone(),
-    });
-    Ok(Some(shown(by.id, row, asked.map(|asked| asked.email_id), answers)))
 }
 
 /// Takes a question back: its promise is rejected as `canceled`.
@@ -357,4 +325,84 @@ pub async fn cancel(State(state): State<AppState>, caller: Caller, Id(id): Id) -
     })?;
     let row = state.store.promise(account, id).await?.ok_or_else(Problem::not_found)?;
     Ok(axum::Json(of(&state, account, row).await?).into_response())
+}
+
+/// The caller's own question, which is open.
+async fn own_open(state: &AppState, account: Uuid, id: Uuid) -> Result<Whole, Problem> {
+    let row = state.store.promise(account, id).await?.ok_or_else(Problem::not_found)?;
+    if row.account_id != account {
+        return Err(Problem::new(&problem::NOT_ASKED, "Only whoever asked may do this."));
+    }
+    if row.kind != "answer" || row.state != "pending" {
+        return Err(Problem::new(&problem::ALREADY_SETTLED, "The question is settled, or there is none."));
+    }
+    Ok(state.store.whole(row).await?)
+}
+
+/// The occasion of a message: the request's key, else the time.
+fn occasion(once: &Once, now: i64) -> Vec<u8> {
+    once.0.as_ref().map_or_else(|| now.to_be_bytes().to_vec(), |key| key.key.clone().into_bytes())
+}
+
+async fn changed(state: &AppState, account: Uuid, id: Uuid) -> Answered {
+    let row = state.store.promise(account, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(axum::Json(of(state, account, row).await?).into_response())
+}
+
+/// Reminds those who have not answered, now; at most once a minute.
+#[utoipa::path(post, path = "/v1/promises/{id}/remind", tag = "Promises", params(("id" = String, Path)),
+    responses((status = 200, body = Promise), (status = 404), (status = 409, description = "`already_settled`, `nobody_left`"),
+        (status = 429, description = "`throttled`")))]
+pub async fn remind(State(state): State<AppState>, caller: Caller, once: Once, Id(id): Id) -> Answered {
+    let (account, now) = (caller.account.id, state.clock.now_ms());
+    let question = own_open(&state, account, id).await?;
+    if question.respondents.iter().all(|person| person.state != "waiting") {
+        return Err(Problem::new(&problem::NOBODY_LEFT, "Everybody who was asked has answered."));
+    }
+    if let Some(last) = question.row.reminded_at.filter(|last| last + REMIND > now) {
+        let wait = (last + REMIND - now).div_euclid(1000) + 1;
+        return Err(Problem::new(&problem::THROTTLED, "They were reminded a moment ago.").retry_after(wait));
+    }
+    Box::pin(again::remind(&state.submission, &question, &occasion(&once, now))).await?;
+    changed(&state, account, id).await
+}
+
+/// Whom to ask as well.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Escalate {
+    /// Those of the question's next step when absent.
+    #[schema(value_type = Vec<Value>)]
+    #[serde(default)]
+    to: Vec<Named>,
+}
+
+/// Puts a question to more people, now.
+#[utoipa::path(post, path = "/v1/promises/{id}/escalate", tag = "Promises", params(("id" = String, Path)), request_body = Escalate,
+    responses((status = 200, body = Promise), (status = 404), (status = 409, description = "`already_settled`, `nobody_left`")))]
+pub async fn escalate(
+    State(state): State<AppState>,
+    caller: Caller,
+    once: Once,
+    Id(id): Id,
+    Json(body): Json<Escalate>,
+) -> Answered {
+    let (account, now) = (caller.account.id, state.clock.now_ms());
+    let question = own_open(&state, account, id).await?;
+    let fresh = |to: &[String]| escalation(&question, to).is_some();
+    let to: Vec<String> = if body.to.is_empty() {
+        let ask = ask_of(&question.row)?;
+        ask.escalate.into_iter().map(|step| step.to).find(|to| fresh(to)).unwrap_or_default()
+    } else {
+        body.to.iter().map(|to| to.address.to_string()).collect()
+    };
+    if to.len() + question.respondents.len() > MOST_ASKED {
+        let detail = format!("At most {MOST_ASKED} people are asked one question.");
+        return Err(Problem::at(&problem::TOO_MANY_RECIPIENTS, "/to", detail));
+    }
+    if !fresh(&to) {
+        return Err(Problem::new(&problem::NOBODY_LEFT, "Everybody named is asked already."));
+    }
+    Box::pin(again::escalate(&state.submission, &question, &to, &occasion(&once, now))).await?;
+    changed(&state, account, id).await
 }

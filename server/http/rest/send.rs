@@ -21,7 +21,7 @@ use crate::http::{AppState, Bytes, HeaderMap, HeaderValue, StatusCode};
 use crate::mail::address::Named;
 use crate::store;
 use crate::store::idempotency::Answer;
-use crate::submission::{Accepted, Refusal, Request, respond, submit};
+use crate::submission::{Accepted, Context, Refusal, Request, respond, submit};
 
 /// A message that is safe: it will be delivered, or its sender told why not.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,7 +102,9 @@ impl From<Refusal> for Problem {
             Refusal::NotYourAddress(_) => (&problem::NOT_YOUR_ADDRESS, "/from".to_owned()),
             Refusal::UnknownRecipient(_) => (&problem::UNKNOWN_RECIPIENT, "/to".to_owned()),
             Refusal::NoRelay(_) => (&problem::NO_RELAY, "/to".to_owned()),
-            Refusal::AskedOutside(_) => (&problem::NOT_SUPPORTED_YET, "/to".to_owned()),
+            Refusal::Settled => {
+                return Self::new(&problem::ALREADY_SETTLED, "The question is settled; ask a new one.");
+            }
             Refusal::Invalid { pointer, detail } => {
                 let kind = match pointer.split('/').nth(1) {
                     Some("headers") => &problem::INVALID_HEADER,
@@ -113,6 +115,7 @@ impl From<Refusal> for Problem {
                 return Self::at(kind, pointer, detail);
             }
             Refusal::NoParent(_) => (&problem::UNKNOWN_MESSAGE, "/in_reply_to".to_owned()),
+            Refusal::NoEarlier(_) => (&problem::UNKNOWN_MESSAGE, "/corrects".to_owned()),
             Refusal::NoUpload(_) => (&problem::UNKNOWN_UPLOAD, "/attachments".to_owned()),
             Refusal::Repeated => return Self::new(&problem::CONFLICT, said),
             Refusal::Store(error) => return error.into(),
@@ -121,14 +124,14 @@ impl From<Refusal> for Problem {
     }
 }
 
-async fn accept(state: &AppState, caller: &Caller, once: Once, request: Request) -> Answered {
+pub(super) async fn accept(context: &Context, caller: &Caller, once: Once, request: Request) -> Answered {
     let answer = |accepted: &Accepted| Answer {
         status: 202,
         location: Some(Sent::location(accepted)),
         body: serde_json::to_string(&Sent::of(accepted)).unwrap_or_default(),
     };
     let keep = once.0.map(|key| (key, &answer as &(dyn Fn(&Accepted) -> Answer + Sync)));
-    let accepted = submit(&state.submission, &caller.account, request, keep).await?;
+    let accepted = submit(context, &caller.account, request, keep).await?;
     let mut response = (StatusCode::ACCEPTED, axum::Json(Sent::of(&accepted))).into_response();
     if let Ok(location) = HeaderValue::from_str(&Sent::location(&accepted)) {
         response.headers_mut().insert(LOCATION, location);
@@ -137,7 +140,7 @@ async fn accept(state: &AppState, caller: &Caller, once: Once, request: Request)
 }
 
 /// The future of a handler that composes is large; boxed, it does not make every other one so.
-fn boxed<'a>(
+pub(super) fn boxed<'a>(
     work: impl Future<Output = Answered> + Send + 'a,
 ) -> futures_util::future::BoxFuture<'a, Answered> {
     Box::pin(work)
@@ -157,7 +160,7 @@ pub async fn send(
         let detail = "only a reply has it";
         return Err(Problem::at(&problem::UNKNOWN_FIELD, "/all", detail));
     }
-    boxed(accept(&state, &caller, once, draft.request()?)).await
+    boxed(accept(&state.submission, &caller, once, draft.request()?)).await
 }
 
 /// A reply or a forward names no message of its own: it is about the one in the address.
@@ -184,7 +187,7 @@ pub async fn reply(
     let mut request = draft.request()?;
     let own = state.store.addresses(caller.account.id).await?;
     respond::reply(&state.store, &own, &original, all, &mut request).await?;
-    boxed(accept(&state, &caller, once, request)).await
+    boxed(accept(&state.submission, &caller, once, request)).await
 }
 
 /// Forwards a message, with its text and its attachments.
@@ -204,7 +207,7 @@ pub async fn forward(
     }
     let mut request = draft.request()?;
     respond::forward(&state.store, &original, &mut request).await?;
-    boxed(accept(&state, &caller, once, request)).await
+    boxed(accept(&state.submission, &caller, once, request)).await
 }
 
 /// Sends a plain text: recipients and subject are header fields, the body is the text.
@@ -254,7 +257,7 @@ pub async fn plain(
         text: Some(text),
         ..Request::default()
     };
-    boxed(accept(&state, &caller, once, request)).await
+    boxed(accept(&state.submission, &caller, once, request)).await
 }
 
 /// The addresses of a header field, separated by commas that stand outside quotes.

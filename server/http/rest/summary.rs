@@ -69,6 +69,8 @@ pub struct Base {
     pub has_attachment: bool,
     /// The caller's labels.
     pub keywords: Vec<String>,
+    /// Of one in the mailbox of the role `snoozed`: when it comes back.
+    pub snoozed_until: Option<Time>,
     /// Of one's own: `accepted`, `scheduled`, `held` or `canceled`.
     pub state: Option<&'static str>,
     /// Of one's own: how many recipients are how far.
@@ -181,6 +183,11 @@ impl Around {
         self.promises.get(&row.promise_id?)
     }
 
+    /// What the account was asked by the question a row carries.
+    pub(super) fn asked(&self, row: &EmailRow) -> Option<&AskedRow> {
+        self.asked.get(&row.promise_id?)
+    }
+
     /// What every form of a message shows of a row.
     pub(super) fn base(&self, row: &EmailRow) -> Base {
         let (to, cc) = row.recipients();
@@ -203,6 +210,7 @@ impl Around {
             seen: row.seen,
             flagged: row.flagged,
             has_attachment: row.has_attachment,
+            snoozed_until: row.snoozed_until.map(Time),
             keywords: row.keywords.iter().flat_map(|all| all.split(' ')).map(str::to_owned).collect(),
             state: self.submission(row).map(|submission| submission.state(self.now)),
             delivery: row.submission_id.and_then(|id| self.counts.get(&id).cloned()),

@@ -172,14 +172,24 @@ impl Lane {
 enum Fate {
     /// Nothing of it was written.
     Refused,
+    /// Nor of this: the disk is full.
+    Full,
     /// The connection was lost in the commit, and the database could not be asked since.
     Unknown,
+}
+
+impl Fate {
+    /// Of a group that an error put an end to.
+    fn of(error: sqlx::Error) -> Self {
+        if matches!(Error::from(error), Error::Full) { Fate::Full } else { Fate::Refused }
+    }
 }
 
 impl From<Fate> for Error {
     fn from(fate: Fate) -> Self {
         match fate {
             Fate::Refused => Error::Busy,
+            Fate::Full => Error::Full,
             Fate::Unknown => {
                 Error::Database(sqlx::Error::Protocol("the connection was lost during the commit".into()))
             }
@@ -237,7 +247,7 @@ where
     fn answer(self: Box<Self>, fate: Option<Fate>, bell: &Bell) {
         let kept = matches!(self.result, Some(Ok(Ok(_))));
         // After a lost commit it may have been kept: whoever looks again finds out.
-        if kept && fate != Some(Fate::Refused) {
+        if kept && matches!(fate, None | Some(Fate::Unknown)) {
             bell.ring(self.rings);
         }
         let result = match (self.result, fate) {

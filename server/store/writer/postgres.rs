@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between attempts to reach it.
 const GAPS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 const CONNECT: Duration = Duration::from_secs(10);
+/// The server ends a transaction whose node says nothing for so long (frozen, or cut off), because of its locks.
+const FROZEN: &str = "set idle_in_transaction_session_timeout = '10s'";
 /// Rows of writers that ended without taking theirs away, in milliseconds.
 const STALE: i64 = 30 * 24 * 60 * 60 * 1000;
 
@@ -130,7 +132,7 @@ impl Lane {
                 Err(Halt::Failed(error)) => {
                     tracing::error!(%error, "nothing could be written; its callers are told");
                     self.undo().await;
-                    break Some(Fate::Refused);
+                    break Some(Fate::of(error));
                 }
             }
         };
@@ -202,6 +204,7 @@ impl Lane {
         }
         let connect = tokio::time::timeout(CONNECT, self.options.connect()).await;
         let mut conn = connect.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
+        conn.execute(FROZEN).await?;
         if let Some(mark) = &self.mark {
             sqlx::query(
                 "select pg_terminate_backend(pid) from pg_stat_activity \

@@ -68,7 +68,7 @@ impl Job for Put {
 
     fn answer(self: Box<Self>, fate: Option<Fate>, bell: &Bell) {
         let kept = matches!(self.result, Some(Ok(())));
-        if kept && fate != Some(Fate::Refused) {
+        if kept && matches!(fate, None | Some(Fate::Unknown)) {
             bell.ring(self.rings);
         }
         let result = match (self.result, fate) {

@@ -86,7 +86,9 @@ pub(super) async fn serve(
                 Err(error) => {
                     tracing::error!(%error, units = group.len(), "nothing could be written; its callers are told");
                     // The disk being full says nothing against the connection.
-                    if error.as_database_error().is_none() {
+                    let database = error.as_database_error().is_some();
+                    fate = Some(if open.full { Fate::Full } else { Fate::of(error) });
+                    if !database {
                         tx = None;
                     }
                 }
@@ -102,6 +104,7 @@ pub(super) async fn serve(
 /// Runs every unit under its own savepoint, or several of the same kind under one, and commits them together.
 async fn commit(tx: &mut Tx, group: &mut [Box<dyn Job>], kinds: &mut Kinds) -> sqlx::Result<()> {
     let (mut result, mut begun, mut at) = (Ok(()), false, 0);
+    tx.full = false;
     Kinds::sort(group);
     while at < group.len() && result.is_ok() {
         let before = if begun { NEXT } else { BEGIN };

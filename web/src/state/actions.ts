@@ -1,39 +1,20 @@
-// Doing something with rows: at once on the screen, then on the server, and back with one undo.
+// Doing something with rows: at once on the screen, kept in the outbox, then on the server; and back with one undo.
+import type { Fresh, Target, Was } from '../local/ops.ts';
 import { texts } from '../texts.ts';
-import { mail } from '../wire/api.ts';
-import type { MessageChange } from '../wire/types.ts';
+import type { MessageChange, MessageSummary } from '../wire/types.ts';
+import { moment } from '../words/time.ts';
 import { boxes } from './boxes.svelte.ts';
-import { inverse, type Target } from './inverse.ts';
 import { list } from './list.svelte.ts';
+import { pending } from './pending.svelte.ts';
 import { hrefOf, router } from './route.svelte.ts';
 import { fromThread, inMailbox, type Row } from './rows.ts';
 import { screen } from './screen.svelte.ts';
 import { thread } from './thread.svelte.ts';
 import { confirmation, toasts } from './toast.svelte.ts';
 
-async function patch(ids: readonly string[], set: MessageChange): Promise<void> {
-  for (let at = 0; at < ids.length; at += 1000) await mail.change(ids.slice(at, at + 1000), set);
-}
-
-/** The messages that rows stand for: those of the thread that are in the mailbox shown. */
-async function collect(rows: readonly Row[]): Promise<Target[]> {
-  const out: Target[] = [];
-  const queue = [...rows];
-  const work = async (): Promise<void> => {
-    for (let row = queue.shift(); row !== undefined; row = queue.shift()) {
-      if (row.single || row.count === 1) { out.push(row.message); continue; }
-      const { box } = list;
-      const detail = await mail.thread(row.thread);
-      const here = detail.messages.filter((each) => box.kind !== 'mailbox' || each.mailbox === box.ref || each.mailbox_id === box.ref);
-      out.push(...(here.length > 0 ? here : detail.messages.filter((each) => each.direction === 'in')));
-    }
-  };
-  await Promise.all(Array.from({ length: 6 }, work));
-  return out;
-}
-
 const naming = (rows: readonly Row[]): string => (rows.length === 1 ? texts.actions.one((rows[0] as Row).subject) : texts.actions.many(rows.length));
 const keysOf = (rows: readonly Row[]): Set<string> => new Set(rows.map((row) => row.key));
+const boxOf = (): string | null => (list.box.kind === 'mailbox' && !list.searchesAll ? list.box.ref : null);
 
 /** What the keys and buttons act on: chosen rows, else the open conversation, else the active row. */
 export function targets(): Row[] {
@@ -44,46 +25,38 @@ export function targets(): Row[] {
   return [row ?? fromThread(thread.detail)];
 }
 
-/** Changes messages, and says so with an offer to undo. `gone` takes the rows out of the list at once. */
-async function change(
-  rows: readonly Row[], set: MessageChange, say: (what: string) => string, { gone = false, only = () => true, row = (each: Row) => each }:
-  { gone?: boolean; only?: (target: Target) => boolean; row?: (row: Row) => Row } = {},
-): Promise<void> {
+const wasOf = (each: MessageSummary): Was => ({ id: each.id, mailbox: each.mailbox, seen: each.seen, flagged: each.flagged, keywords: each.keywords, snoozed: each.snoozed_until ?? null });
+
+/** The messages a row stands for, where that is known without asking. */
+function known(row: Row, pick: 'here' | 'newest'): Was[] | null {
+  if (row.single || row.count === 1 || pick === 'newest') return [row.message];
+  const box = boxOf();
+  if (thread.detail?.id !== row.thread) return null;
+  const here = thread.detail.messages.filter((each) => box === null || each.mailbox === box || each.mailbox_id === box);
+  return here.length > 0 ? here.map(wasOf) : null;
+}
+const targetOf = (row: Row, pick: 'here' | 'newest'): Target => ({ row, box: boxOf(), messages: known(row, pick) });
+
+/** Changes messages, and says so with an offer to undo. `gone` moves on from the open conversation. */
+function change(
+  rows: readonly Row[], set: MessageChange, say: (what: string) => string, { gone = false, pick = 'here' as const }: { gone?: boolean; pick?: 'here' | 'newest' } = {},
+): void {
   if (rows.length === 0) return;
-  const keys = keysOf(rows);
-  const threads = rows.map((each) => each.thread);
-  const collecting = collect(rows);
-  collecting.catch(() => undefined); // reported below
-  for (const each of threads) list.changing.add(each);
-  if (gone) leave(rows); else list.patch(keys, row);
-  if (gone) list.drop(keys);
-  let changed: Target[];
-  try {
-    changed = (await collecting).filter(only);
-    await patch(changed.map((each) => each.id), set);
-  } catch (error) {
-    toasts.show(texts.actions.failed((error as Error).message), { bad: true });
-    for (const each of threads) list.changing.delete(each);
-    await list.refresh(threads).catch(() => undefined);
-    return;
-  }
-  for (const each of threads) list.changing.delete(each);
-  list.selected.clear();
-  list.selecting = false;
-  thread.patch(new Set(changed.map((each) => each.id)), set);
-  if (changed.length === 0) { toasts.show(texts.actions.nothing); await list.refresh(threads); return; }
-  toasts.show(say(naming(rows)), { undo: () => void back(changed, set, threads) });
-  await Promise.allSettled([boxes.load(), gone ? undefined : list.refresh(threads)]);
+  const everything = list.everything;
+  const fresh: Fresh = everything === null
+    ? { kind: 'change', set, pick, quiet: false, title: naming(rows), targets: rows.map((row) => targetOf(row, pick)) }
+    : { kind: 'query', query: everything.query, box: boxOf() ?? '', set, ids: [], title: texts.actions.all(everything.count) };
+  if (gone) { leave(rows); list.drop(keysOf(rows)); }
+  const handed = pending.hand(fresh);
+  for (const target of fresh.kind === 'change' ? fresh.targets : []) thread.relay(target.row.thread);
+  list.selectNone();
+  toasts.show(say(fresh.title), { undo: () => void back(handed) });
 }
 
-async function back(changed: readonly Target[], set: MessageChange, threads: readonly string[]): Promise<void> {
-  try {
-    for (const group of inverse(changed, set)) await patch(group.ids, group.set);
-    toasts.show(texts.actions.undone);
-  } catch (error) {
-    toasts.show(texts.actions.failed((error as Error).message), { bad: true });
-  }
-  await Promise.allSettled([boxes.load(), list.refresh(threads), thread.refresh(changed.map((each) => each.id))]);
+async function back(handed: ReturnType<typeof pending.hand>): Promise<void> {
+  await pending.undo(handed);
+  thread.relay(thread.id ?? '');
+  toasts.show(texts.actions.undone);
 }
 
 /** The open conversation is about to go: the next one opens beside the list, or the list comes back. */
@@ -108,7 +81,7 @@ export const actions = {
   /** To the trash; out of the trash for good, after asking. */
   delete(rows: readonly Row[]): void {
     if (list.box.kind !== 'mailbox' || list.box.ref !== 'trash') {
-      void change(rows, { mailbox: 'trash' }, texts.actions.deleted, { gone: leaves('trash') });
+      change(rows, { mailbox: 'trash' }, texts.actions.deleted, { gone: leaves('trash') });
       return;
     }
     if (rows.length === 0) return;
@@ -118,43 +91,42 @@ export const actions = {
     });
   },
 
-  read: (rows: readonly Row[]) => change(rows, { seen: true }, texts.actions.markedRead, { only: (each) => !each.seen, row: (each) => ({ ...each, unread: false }) }),
-  unread(rows: readonly Row[]): Promise<void> {
-    const done = change(rows, { seen: false }, texts.actions.markedUnread, { only: (each) => each.seen, row: (each) => ({ ...each, unread: true }) });
-    if (rows.some((row) => row.thread === thread.id)) router.go(hrefOf(list.box));
-    return done;
+  /** Away until `at` (milliseconds), then back in the inbox by itself. */
+  snooze: (rows: readonly Row[], at: number) =>
+    change(rows, { snoozed_until: new Date(at).toISOString() }, (what) => texts.actions.snoozed(what, moment(at, Date.now())), { gone: leaves('snoozed') }),
+  /** Puts a label on, or takes it off. */
+  label: (rows: readonly Row[], label: string, on: boolean) =>
+    change(rows, on ? { add_keywords: [label] } : { remove_keywords: [label] }, (what) => (on ? texts.actions.labelled(what, label) : texts.actions.unlabelled(what, label)), { pick: 'newest' }),
+
+  read: (rows: readonly Row[]) => change(rows, { seen: true }, texts.actions.markedRead),
+  unread(rows: readonly Row[]): void {
+    const leaving = rows.some((row) => row.thread === thread.id);
+    change(rows, { seen: false }, texts.actions.markedUnread);
+    if (leaving) router.go(hrefOf(list.box));
   },
 
   /** Stars the newest message of each thread, or takes every star away if all have one. */
-  star(rows: readonly Row[]): Promise<void> {
-    if (rows.length > 0 && rows.every((row) => row.flagged)) {
-      return change(rows, { flagged: false }, texts.actions.unstarred, { only: (each) => each.flagged, row: (each) => ({ ...each, flagged: false }) });
-    }
-    const newest = new Set(rows.map((row) => row.message.id));
-    return change(rows, { flagged: true }, texts.actions.starred, { only: (each) => newest.has(each.id) && !each.flagged, row: (each) => ({ ...each, flagged: true }) });
+  star(rows: readonly Row[]): void {
+    if (rows.length > 0 && rows.every((row) => row.flagged)) change(rows, { flagged: false }, texts.actions.unstarred);
+    else change(rows, { flagged: true }, texts.actions.starred, { pick: 'newest' });
   },
 
   /** Marks what has been read in the open conversation, without a word. */
-  async seen(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    thread.patch(new Set(ids), { seen: true });
-    const { id } = thread;
-    if (id !== null) list.patch(new Set(list.rows.filter((row) => row.thread === id).map((row) => row.key)), (row) => ({ ...row, unread: false, message: { ...row.message, seen: true } }));
-    await patch(ids, { seen: true }).catch(() => undefined); // it stays unread on the server, and is tried again when next opened
-    await boxes.load().catch(() => undefined);
+  seen(ids: readonly string[]): void {
+    const { detail } = thread;
+    if (ids.length === 0 || detail === null) return;
+    const wanted = new Set(ids);
+    const messages = detail.messages.filter((each) => wanted.has(each.id)).map(wasOf);
+    const row = list.rows.find((each) => each.thread === detail.id) ?? fromThread(detail);
+    void pending.hand({ kind: 'change', set: { seen: true }, pick: 'here', quiet: true, title: row.subject, targets: [{ row, box: boxOf(), messages }] });
+    thread.relay(detail.id);
   },
 };
 
-async function destroy(rows: readonly Row[]): Promise<void> {
-  try {
-    const gone = await collect(rows);
-    leave(rows);
-    list.drop(keysOf(rows));
-    for (const each of gone) await mail.destroy(each.id);
-    toasts.show(texts.actions.destroyed(naming(rows)));
-  } catch (error) {
-    toasts.show(texts.actions.failed((error as Error).message), { bad: true });
-    await list.reload();
-  }
-  await boxes.load().catch(() => undefined);
+function destroy(rows: readonly Row[]): void {
+  leave(rows);
+  list.drop(keysOf(rows));
+  list.selectNone();
+  void pending.hand({ kind: 'destroy', title: naming(rows), targets: rows.map((row) => targetOf(row, 'here')) });
+  toasts.show(texts.actions.destroyed(naming(rows)));
 }

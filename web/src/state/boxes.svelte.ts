@@ -1,5 +1,6 @@
 // Mailboxes with their counts, and the questions that are open either way.
 import { texts } from '../texts.ts';
+import * as mirror from '../local/mirror.ts';
 import { mail, promises } from '../wire/api.ts';
 import type { Mailbox, PromiseRecord } from '../wire/types.ts';
 
@@ -20,8 +21,16 @@ class Boxes {
     return known[box?.role ?? ref] ?? box?.name ?? ref;
   }
 
+  /** Takes what was known the last time. */
+  async recall(): Promise<void> {
+    const kept = await mirror.fact<{ all: Mailbox[]; asked: PromiseRecord[]; asker: PromiseRecord[] }>('boxes');
+    if (kept === null || this.all.length > 0) return;
+    this.all = kept.all; this.asked = kept.asked; this.asker = kept.asker;
+  }
+  #keep(): void { void mirror.setFact('boxes', { all: this.all, asked: this.asked, asker: this.asker }); }
+
   /** Fetches the counts. */
-  async load(): Promise<void> { this.all = (await mail.mailboxes()).items; }
+  async load(): Promise<void> { this.all = (await mail.mailboxes()).items; this.#keep(); }
 
   /** Fetches the open questions, at most 200 either way. */
   async loadPromises(): Promise<void> {
@@ -29,6 +38,7 @@ class Boxes {
     const [asked, asker] = await Promise.all([promises.list('asked', null, 200), promises.list('asker', null, 200)]);
     this.asked = questions(asked.items);
     this.asker = questions(asker.items);
+    this.#keep();
   }
 
   /** Forgets everything. */

@@ -3,17 +3,17 @@
 /** What a key asks for. */
 export type Command =
   | 'next' | 'previous' | 'open' | 'back' | 'select' | 'selectNext' | 'selectPrevious' | 'selectAll' | 'archive' | 'delete' | 'star' | 'move' | 'junk' | 'read' | 'unread'
-  | 'compose' | 'reply' | 'replyAll' | 'forward' | 'undo' | 'filter' | 'help' | { go: string } | { answer: string };
+  | 'compose' | 'reply' | 'replyAll' | 'forward' | 'undo' | 'filter' | 'help' | 'snooze' | 'label' | 'palette' | { go: string } | { answer: string };
 
 /** The parts of a KeyboardEvent that count. */
 export interface Key { key: string; ctrlKey: boolean; metaKey: boolean; altKey: boolean; shiftKey: boolean }
 
 const single: Record<string, Command> = {
-  j: 'next', k: 'previous', o: 'open', u: 'back', x: 'select', J: 'selectNext', K: 'selectPrevious', e: 'archive', '#': 'delete', s: 'star', v: 'move', '!': 'junk', I: 'read', U: 'unread',
+  j: 'next', k: 'previous', o: 'open', u: 'back', x: 'select', J: 'selectNext', K: 'selectPrevious', e: 'archive', '#': 'delete', s: 'star', v: 'move', h: 'snooze', b: 'snooze', l: 'label', '!': 'junk', I: 'read', U: 'unread',
   c: 'compose', r: 'reply', a: 'replyAll', f: 'forward', z: 'undo', '/': 'filter', '?': 'help', y: { answer: 'y' }, n: { answer: 'n' },
 };
 const named: Record<string, Command> = { ArrowDown: 'next', ArrowUp: 'previous', Enter: 'open', Escape: 'back', Delete: 'delete' };
-const places: Record<string, string> = { i: '/', q: '/asked', w: '/waiting', t: '/m/sent', d: '/drafts', a: '/m/archive' };
+const places: Record<string, string> = { i: '/', q: '/asked', w: '/waiting', s: '/m/snoozed', t: '/m/sent', d: '/drafts', a: '/m/archive' };
 
 /** Reads keys one by one; `g` waits for the next. */
 export class Keys {
@@ -24,6 +24,7 @@ export class Keys {
     const afterG = now - this.#went < 1500;
     this.#went = -Infinity;
     if (key.altKey) return null;
+    if ((key.ctrlKey || key.metaKey) && key.key.toLowerCase() === 'k' && !key.shiftKey) return 'palette';
     if (key.ctrlKey || key.metaKey) return key.key.toLowerCase() === 'a' && !key.shiftKey ? 'selectAll' : null;
     const special = named[key.key];
     if (special !== undefined) return key.shiftKey && special === 'next' ? 'selectNext' : key.shiftKey && special === 'previous' ? 'selectPrevious' : special;

@@ -60,12 +60,19 @@ export class Layout {
   }
 }
 
-/** The headings of rows: the `pinned` first ones under `wait`, the others by `group` of their time. */
-export function headings(times: readonly number[], pinned: number, group: (time: number) => string, label: (group: string) => string, wait: string): Heading[] {
+/** Rows that stand on top, whatever their time. */
+export interface Pinned { count: number; label: string; tone: Heading['tone'] }
+
+/** The headings of rows: the pinned groups first, the others by `group` of their time. */
+export function headings(times: readonly number[], pinned: readonly Pinned[], group: (time: number) => string, label: (group: string) => string): Heading[] {
   const out: Heading[] = [];
-  if (pinned > 0) out.push({ index: 0, label: wait, tone: 'wait' });
+  let from = 0;
+  for (const each of pinned) {
+    if (each.count > 0) out.push({ index: from, label: each.label, tone: each.tone });
+    from += each.count;
+  }
   let last: string | null = null;
-  for (let index = pinned; index < times.length; index += 1) {
+  for (let index = from; index < times.length; index += 1) {
     const here = group(times[index] as number);
     if (here === last) continue;
     last = here;

@@ -1,10 +1,12 @@
 // Keeps the connection to the log, and hands on what it tells in batches.
+import * as mirror from '../local/mirror.ts';
 import { Problem } from '../wire/http.ts';
 import { follow } from '../wire/stream.ts';
 import { boxes } from './boxes.svelte.ts';
 import { list } from './list.svelte.ts';
-import { add, backoff, noPlan, type Plan } from './plan.ts';
+import { add, backoff, noPlan, wholesale, type Plan } from './plan.ts';
 import { session } from './session.svelte.ts';
+import { source } from './source.ts';
 import { thread } from './thread.svelte.ts';
 import { toasts } from './toast.svelte.ts';
 import { texts } from '../texts.ts';
@@ -80,6 +82,9 @@ class Live {
 
   #connected(): void {
     this.status = 'live';
+    void import('../local/outbox.ts').then(({ drain }) => drain());
+    void import('./fill.ts').then(({ fill }) => fill());
+    void import('./drafts.svelte.ts').then(({ drafts }) => drafts.sync()).catch(() => undefined);
     // Without a cursor nobody knows what was missed; and what could not be fetched before is asked for now.
     if (this.#plan.resync || (!this.#first && this.#plan.cursor === null)) this.#schedule(true);
     this.#first = false;
@@ -88,7 +93,9 @@ class Live {
   /** The log no longer reaches back to where we were: everything is fetched, and the log followed from there. */
   async #again(): Promise<void> {
     this.#plan = noPlan(null);
+    await mirror.clear();
     const asOf = await list.reload();
+    if (session.me !== null) void mirror.setFact('me', session.me);
     this.#plan = noPlan(asOf);
     void this.#apply({ ...noPlan(asOf), resync: true, mailboxes: true, promises: true }, false);
   }
@@ -115,11 +122,20 @@ class Live {
   async #apply(plan: Plan, withList: boolean): Promise<void> {
     if (plan.arrived.size > 0) toasts.say(texts.list.arrived(plan.arrived.size));
     try {
+      // What is kept of lists that are not shown is fetched again when they are; of a few conversations, now.
+      if (wholesale(plan)) await mirror.dropRows(list.box.kind === 'mailbox' ? list.box.ref : null);
+      else {
+        for (const id of plan.threads) void source.thread(id).catch(() => undefined);
+        // What has just come is what will be wanted offline.
+        for (const id of plan.arrived) void source.message(id).catch(() => undefined);
+      }
       await Promise.all([
         plan.mailboxes || plan.resync ? boxes.load() : undefined,
         plan.promises || plan.resync ? boxes.loadPromises() : undefined,
+        plan.drafts || plan.resync ? import('./drafts.svelte.ts').then(({ drafts }) => drafts.sync()) : undefined,
       ]);
       await Promise.all([withList ? list.apply(plan) : undefined, thread.apply(plan)]);
+      if (plan.cursor !== null) await mirror.setFact('cursor', plan.cursor);
     } catch {
       // What could not be fetched is asked for again, with the rest, when the connection is back.
       this.#plan.resync = true;

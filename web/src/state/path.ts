@@ -5,7 +5,9 @@ export type Box = { kind: 'mailbox'; ref: string } | { kind: 'asked' | 'asker' |
 /** A page of the app. */
 export type Route =
   | { page: 'mail'; box: Box; thread: string | null }
-  | { page: 'settings' | 'signin' | 'missing' }
+  | { page: 'settings' | 'admin' | 'signin' | 'missing' }
+  /** What another program asks to be written: the manifest's share target and mailto links. */
+  | { page: 'compose'; query: string }
   | { page: 'setup' | 'confirm'; token: string };
 
 /** Reads an address. */
@@ -14,7 +16,8 @@ export function parse(path: string, search: string): Route {
   const parts = path.split('/').filter((part) => part !== '').map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
   const [first, second] = parts;
   if (first === 'setup' || first === 'confirm') return { page: first, token };
-  if (first === 'settings' || first === 'signin') return { page: first };
+  if (first === 'compose' && parts.length === 1) return { page: 'compose', query: search };
+  if (first === 'settings' || first === 'admin' || first === 'signin') return { page: first };
   let box: Box = { kind: 'mailbox', ref: 'inbox' };
   let rest = parts;
   if (first === 'm' && second !== undefined) { box = { kind: 'mailbox', ref: second }; rest = parts.slice(2); }

@@ -4,7 +4,7 @@ import type { LogEvent } from '../wire/types.ts';
 /** What has changed, for the views to fetch. */
 export interface Plan {
   threads: Set<string>; messages: Set<string>; destroyed: Set<string>; arrived: Set<string>;
-  mailboxes: boolean; promises: boolean; settings: boolean;
+  mailboxes: boolean; promises: boolean; settings: boolean; drafts: boolean;
   /** Events were missed: everything shown is to be fetched again. */
   resync: boolean;
   cursor: string | null;
@@ -12,7 +12,7 @@ export interface Plan {
 
 /** Nothing to do yet, from `cursor` on. */
 export const noPlan = (cursor: string | null): Plan => ({
-  threads: new Set(), messages: new Set(), destroyed: new Set(), arrived: new Set(), mailboxes: false, promises: false, settings: false, resync: false, cursor,
+  threads: new Set(), messages: new Set(), destroyed: new Set(), arrived: new Set(), mailboxes: false, promises: false, settings: false, drafts: false, resync: false, cursor,
 });
 
 /** Adds an event to a plan, and returns the plan. An event that was seen before, by its cursor, adds nothing. */
@@ -30,6 +30,7 @@ export function add(plan: Plan, event: LogEvent): Plan {
   if (event.type === 'message.received') { plan.arrived.add(message ?? event.cursor); plan.promises = true; }
   if (subject === 'message' || subject === 'mailbox') plan.mailboxes = true;
   if (subject === 'promise' || subject === 'answer' || subject === 'correction') plan.promises = true;
+  if (subject === 'draft') plan.drafts = true;
   if (subject === 'forwarding' || subject === 'session') plan.settings = true;
   return plan;
 }

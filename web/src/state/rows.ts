@@ -1,7 +1,7 @@
 // Rows of the list: the few things of a thread or message that a row shows, so that a hundred thousand stay small.
 import { join, texts } from '../texts.ts';
 import { firstName, nameOf } from '../words/address.ts';
-import { baseSubject } from '../words/reply.ts';
+import { baseSubject } from '../words/subject.ts';
 import { moment, dayStart } from '../words/time.ts';
 import type { Address, DeliveryCounts, Message, MessageSummary, Thread, ThreadDetail } from '../wire/types.ts';
 
@@ -9,9 +9,9 @@ import type { Address, DeliveryCounts, Message, MessageSummary, Thread, ThreadDe
 export interface Row {
   key: string; thread: string; single: boolean;
   /** The newest message here, which stands for the row. */
-  message: { id: string; mailbox: string; seen: boolean; flagged: boolean };
+  message: { id: string; mailbox: string; seen: boolean; flagged: boolean; keywords: readonly string[]; snoozed: string | null };
   count: number; who: Address; names: string; subject: string; preview: string; at: number;
-  unread: boolean; flagged: boolean; attachment: boolean;
+  unread: boolean; flagged: boolean; attachment: boolean; labels: readonly string[];
   waiting: { promise: string; deadline: number | null; mine: boolean } | null;
   delivery: DeliveryCounts | null; held: boolean;
 }
@@ -30,17 +30,31 @@ function people(latest: MessageSummary, participants: readonly (Address & { me?:
   return { who, names: participants.slice(0, 3).map((each) => (each.me === true ? texts.youInList : firstName(each))).join(', ') };
 }
 
+const mark = (message: MessageSummary | Message): Row['message'] =>
+  ({ id: message.id, mailbox: message.mailbox, seen: message.seen, flagged: message.flagged, keywords: message.keywords, snoozed: message.snoozed_until ?? null });
+
 /** The row of a thread in a list of threads. */
 export function fromThread(thread: Thread): Row {
   const { latest } = thread;
   return {
     key: thread.id, thread: thread.id, single: false,
-    message: { id: latest.id, mailbox: latest.mailbox, seen: latest.seen, flagged: latest.flagged },
+    message: mark(latest),
     count: thread.message_count, ...people(latest, thread.participants, thread.waiting !== null), subject: subjectOf(thread.subject), preview: latest.preview,
-    at: Date.parse(latest.received_at), unread: thread.unread_count > 0, flagged: thread.flagged, attachment: thread.has_attachment,
+    at: Date.parse(latest.received_at), unread: thread.unread_count > 0, flagged: thread.flagged, attachment: thread.has_attachment, labels: latest.keywords,
     waiting: thread.waiting === null ? null : { promise: thread.waiting.promise_id, deadline: thread.waiting.deadline === null ? null : Date.parse(thread.waiting.deadline), mine: true },
     delivery: latest.delivery, held: latest.state === 'held',
   };
+}
+
+/** Of a question of ours: who has answered, and who has not. */
+function asking(message: MessageSummary | Message): string | null {
+  const { ask } = message;
+  if (ask === null || ask.role !== 'asker' || !('asked' in ask) || ask.asked.length === 0) return null;
+  const known = new Map([...message.to, ...message.cc].map((who) => [who.address.toLowerCase(), who]));
+  const names = (list: typeof ask.asked): string => join(list.map(({ address }) => firstName(known.get(address.toLowerCase()) ?? { name: null, address })));
+  const done = ask.asked.filter((each) => each.answered || each.declined);
+  const open = ask.asked.filter((each) => !each.answered && !each.declined);
+  return done.length === 0 ? texts.list.noneAnswered(names(open)) : open.length === 0 ? texts.list.allAnswered(names(done)) : texts.list.someAnswered(names(done), names(open));
 }
 
 /** The row of one message, for filtered lists and lists of questions. */
@@ -48,9 +62,9 @@ export function fromMessage(message: MessageSummary | Message, key = message.id)
   const { ask } = message;
   return {
     key, thread: message.thread_id, single: true,
-    message: { id: message.id, mailbox: message.mailbox, seen: message.seen, flagged: message.flagged },
-    count: 1, ...people(message as MessageSummary, message.from === null ? [] : [message.from]), subject: subjectOf(message.subject), preview: message.preview,
-    at: Date.parse(message.received_at), unread: !message.seen, flagged: message.flagged, attachment: message.has_attachment,
+    message: mark(message),
+    count: 1, ...people(message as MessageSummary, message.from === null ? [] : [message.from]), subject: subjectOf(message.subject), preview: asking(message) ?? message.preview,
+    at: Date.parse(message.received_at), unread: !message.seen, flagged: message.flagged, attachment: message.has_attachment, labels: message.keywords,
     waiting: ask === null || ask.state !== 'pending' ? null : { promise: ask.promise_id, deadline: ask.deadline === null ? null : Date.parse(ask.deadline), mine: ask.role === 'asked' },
     delivery: message.delivery, held: message.state === 'held',
   };
@@ -73,6 +87,7 @@ export function pill(row: Row, now: number): { tone: 'ask' | 'soft' | 'bad' | 'p
     const time = moment(deadline, now);
     return soon ? { tone: mine ? 'ask' : 'soft', text: texts.pills.by(time), clock: true } : { tone: 'soft', text: time.charAt(0).toUpperCase() + time.slice(1), clock: false };
   }
+  if (row.message.snoozed !== null) return { tone: 'plain', text: texts.pills.snoozed(moment(Date.parse(row.message.snoozed), now)), clock: true };
   if (row.held) return { tone: 'plain', text: texts.pills.held, clock: false };
   if (row.delivery !== null) {
     if (row.delivery.failed > 0) return { tone: 'bad', text: texts.pills.failed, clock: false };

@@ -1,9 +1,12 @@
 // The open conversation: its summaries, and the full messages of those that are unfolded.
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { Problem } from '../wire/http.ts';
-import { mail } from '../wire/api.ts';
+import * as mirror from '../local/mirror.ts';
 import type { Message, MessageSummary, ThreadDetail } from '../wire/types.ts';
+import { overlayMessages } from './overlay.ts';
+import { pending } from './pending.svelte.ts';
 import type { Plan } from './plan.ts';
+import { source } from './source.ts';
 
 /** Which messages of a conversation are unfolded when it is opened: unread ones, open questions, the last one, our own with trouble on
  *  its way, and our own newest if nothing but the last one follows it. */
@@ -36,26 +39,46 @@ class ThreadState {
     this.id = id; this.detail = null; this.problem = null; this.start = null;
     this.full.clear(); this.open.clear(); this.failed.clear();
     if (id === null) return;
+    // What was there the last time is shown before the server has answered.
+    const kept = await mirror.thread(id);
+    if (this.id !== id) return;
+    if (kept !== null) {
+      await this.#begin(kept, (each) => mirror.message(each));
+      void this.refresh(this.open);
+      return;
+    }
     try {
-      const detail = await mail.thread(id);
-      if (this.id !== id) return;
-      const open = unfolded(detail.messages);
-      for (const each of open) this.open.add(each);
-      this.detail = detail;
-      await Promise.all(open.map((each) => this.load(each)));
-      if (this.id === id) this.start = start(detail.messages);
+      const detail = await source.thread(id);
+      if (this.id === id) await this.#begin(detail, null);
     } catch (error) {
       if (this.id === id) this.problem = error instanceof Problem ? error : new Problem(0, 'unexpected', String(error));
     }
+  }
+
+  async #begin(detail: ThreadDetail, copy: ((message: string) => Promise<Message | null>) | null): Promise<void> {
+    const shown = laid(detail);
+    const open = unfolded(shown.messages);
+    for (const each of open) this.open.add(each);
+    if (copy !== null) {
+      const whole = await Promise.all(open.map(copy));
+      if (this.id !== detail.id) return;
+      for (const each of whole) if (each !== null) this.full.set(each.id, each);
+    }
+    this.detail = shown;
+    if (copy === null) await Promise.all(open.map((each) => this.load(each)));
+    if (this.id === detail.id) this.start = start(shown.messages);
   }
 
   /** Fetches a message in full. */
   async load(message: string): Promise<void> {
     const thread = this.id;
     try {
-      const full = await mail.message(message);
+      const full = await source.message(message);
       if (this.id === thread) { this.full.set(message, full); this.failed.delete(message); }
     } catch (error) {
+      const kept = await mirror.message(message);
+      if (kept !== null && this.id === thread && !this.full.has(message)) this.full.set(message, kept);
+      if (this.full.has(message)) return;
       if (this.id === thread) this.failed.set(message, error instanceof Problem ? error.detail : String(error));
     }
   }
@@ -73,13 +96,13 @@ class ThreadState {
     if (id === null) return;
     if (detail === null) { await this.show(id); return; }
     try {
-      const next = await mail.thread(id);
+      const next = laid(await source.thread(id));
       if (this.id !== id) return;
       const known = new Set(detail.messages.map((each) => each.id));
       const fresh = next.messages.filter((each) => !known.has(each.id)).map((each) => each.id);
       for (const each of fresh) this.open.add(each);
       this.detail = next;
-      const stale = [...changed].filter((each) => this.full.has(each) && next.messages.some((message) => message.id === each));
+      const stale = [...changed].filter((each) => (this.full.has(each) || this.open.has(each)) && !fresh.includes(each) && next.messages.some((message) => message.id === each));
       await Promise.all([...fresh, ...stale].map((each) => this.load(each)));
     } catch (error) {
       if (this.id === id && error instanceof Problem && error.status === 404) { this.detail = null; this.problem = error; }
@@ -95,12 +118,14 @@ class ThreadState {
     else if (plan.promises) await this.refresh([...this.full.values()].filter((each) => each.ask?.state === 'pending').map((each) => each.id));
   }
 
-  /** Changes summaries at once, before the server has answered. */
-  patch(ids: ReadonlySet<string>, change: Partial<Pick<MessageSummary, 'seen' | 'flagged' | 'mailbox'>>): void {
-    if (this.detail === null) return;
-    const messages = this.detail.messages.map((each) => (ids.has(each.id) ? { ...each, ...change } : each));
-    this.detail = { ...this.detail, messages, flagged: messages.some((each) => each.flagged) };
-  }
+  /** Lays what waits over the conversation again. */
+  relay(id: string): void { if (this.detail?.id === id) this.detail = laid(this.detail); }
+}
+
+/** A conversation with what waits to be sent laid over it. */
+function laid(detail: ThreadDetail): ThreadDetail {
+  const messages = overlayMessages(detail.id, detail.messages, pending.ops);
+  return messages === detail.messages ? detail : { ...detail, messages, flagged: messages.some((each) => each.flagged) };
 }
 
 /** The conversation of this window. */

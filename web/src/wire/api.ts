@@ -1,14 +1,15 @@
 // The API, one function for each thing this inbox asks of it.
 import { call } from './http.ts';
+import type { AnswerBody } from '../local/ops.ts';
 import type {
-  Accepted, Delivery, Forwarding, Mailbox, Me, Message, MessageChange, MessageSummary, Outgoing, Page, PromiseRecord, Session, Thread,
+  Accepted, Account, Address, Delivery, Forwarding, Mailbox, Me, Message, MessageChange, MessageSummary, Outgoing, Owed, Page, PromiseRecord, Session, Suppression, Thread,
   ThreadDetail, TimelineItem, Token,
 } from './types.ts';
 
 /** Filters that both lists know. */
 export interface ListQuery { mailbox?: string; seen?: boolean; flagged?: boolean; keyword?: string; cursor?: string | null; limit?: number }
 /** Filters of the list of messages alone. */
-export interface MessageQuery extends ListQuery { from?: string; to?: string; subject?: string; has_attachment?: boolean; after?: string; before?: string }
+export interface MessageQuery extends ListQuery { from?: string; to?: string; subject?: string; has_attachment?: boolean; q?: string; after?: string; before?: string }
 
 const id = encodeURIComponent;
 
@@ -30,6 +31,8 @@ export const mail = {
   messages: (query: MessageQuery, signal?: AbortSignal) => call<Page<MessageSummary>>('GET', '/v1/messages', { query: { ...query }, ...(signal ? { signal } : {}) }),
   message: (message: string) => call<Message>('GET', `/v1/messages/${id(message)}`),
   change: (ids: string[], set: MessageChange) => call<{ updated: number }>('PATCH', '/v1/messages', { body: { ids, set } }),
+  /** Changes up to 1,000 of the messages that a query finds; `next_cursor` says where to go on. */
+  changeFound: (query: Record<string, unknown>, set: MessageChange) => call<{ updated: number; ids: string[]; next_cursor: string | null }>('PATCH', '/v1/messages', { body: { query, set } }),
   destroy: (message: string) => call<undefined>('DELETE', `/v1/messages/${id(message)}`, { query: { permanent: true } }),
   send: (body: Outgoing, key: string) => call<Accepted>('POST', '/v1/messages', { body, headers: { 'idempotency-key': key } }),
   forward: (message: string, body: Omit<Outgoing, 'in_reply_to'>, key: string) =>
@@ -42,12 +45,37 @@ export const mail = {
   raw: (message: string) => `/v1/messages/${id(message)}/raw`,
 };
 
+/** A draft as the server keeps it; what the composer alone knows is in its metadata. */
+export interface KeptDraft { id: string; updated_at: string; draft: Omit<Partial<Outgoing>, 'undo'> & { metadata?: unknown } }
+
+export const drafts = {
+  list: () => call<Page<KeptDraft>>('GET', '/v1/drafts', { query: { limit: 200 } }),
+  put: (draft: string, body: KeptDraft['draft']) => call<KeptDraft>('PUT', `/v1/drafts/${id(draft)}`, { body }),
+  remove: (draft: string) => call<undefined>('DELETE', `/v1/drafts/${id(draft)}`),
+};
+
+export const people = {
+  find: (q: string, signal: AbortSignal) => call<Page<Address>>('GET', '/v1/addresses', { query: { q, limit: 8 }, signal }),
+};
+
 export const promises = {
   list: (role: 'asker' | 'asked', cursor: string | null = null, limit = 50) =>
     call<Page<PromiseRecord>>('GET', '/v1/promises', { query: { role, state: 'pending', cursor, limit } }),
-  answer: (promise: string, body: { value: { choice: string }; comment?: string } | { decline: string }, key: string) =>
+  answer: (promise: string, body: AnswerBody, key: string) =>
     call<PromiseRecord>('POST', `/v1/promises/${id(promise)}/answer`, { body, headers: { 'idempotency-key': key } }),
   cancel: (promise: string) => call<PromiseRecord>('POST', `/v1/promises/${id(promise)}/cancel`),
+  takeBack: (promise: string) => call<unknown>('DELETE', `/v1/promises/${id(promise)}/answer`),
+  remind: (promise: string) => call<unknown>('POST', `/v1/promises/${id(promise)}/remind`),
+  escalate: (promise: string) => call<unknown>('POST', `/v1/promises/${id(promise)}/escalate`),
+  delegate: (promise: string, to: string) => call<unknown>('POST', `/v1/promises/${id(promise)}/delegate`, { body: { to } }),
+};
+
+export const administration = {
+  accounts: (cursor: string | null) => call<Page<Account>>('GET', '/v1/admin/accounts', { query: { cursor } }),
+  create: (body: { name: string; address: string; kind: string; admin: boolean; password: string | null }) => call<Account>('POST', '/v1/admin/accounts', { body }),
+  queue: (cursor: string | null) => call<Page<Owed>>('GET', '/v1/admin/queue', { query: { cursor } }),
+  suppressions: () => call<Page<Suppression>>('GET', '/v1/admin/suppressions'),
+  lift: (suppression: string) => call<undefined>('DELETE', `/v1/admin/suppressions/${id(suppression)}`),
 };
 
 export const forwarding = {

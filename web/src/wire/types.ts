@@ -27,7 +27,7 @@ export type PromiseState = 'pending' | 'fulfilled' | 'rejected';
 export interface MessageSummary {
   id: string; thread_id: string; message_id: string; mailbox: string; mailbox_id: string; direction: 'in' | 'out';
   from: Address | null; to: Address[]; cc: Address[]; subject: string; preview: string; received_at: string; sent_at: string | null; size: number;
-  seen: boolean; flagged: boolean; has_attachment: boolean; keywords: string[];
+  seen: boolean; flagged: boolean; has_attachment: boolean; keywords: string[]; snoozed_until?: string | null;
   state: null | 'accepted' | 'scheduled' | 'held' | 'canceled';
   delivery: DeliveryCounts | null;
   ask: null | { promise_id: string; state: PromiseState; role: 'asker' | 'asked'; deadline: string | null; answered: boolean };
@@ -39,12 +39,17 @@ export interface Option { name: string; title: string; comment: 'required' | 'op
 /** What somebody gave back. */
 export interface Answer { by: string; at: string; via: string; value: AnswerValue | null; decline?: string | null }
 /** The value of an answer to a choice. */
-export interface AnswerValue { choice: string; comment: string | null }
+export interface AnswerValue { choice?: string; comment?: string | null }
 /** A question as it was sent, with what became of it. */
 export interface Ask {
   promise_id: string; kind: string; options: Option[]; settle: unknown; deadline: string | null; on_expiry: unknown;
   state: PromiseState; value: AnswerValue | null; reason: { code: string } | null; settled_at: string | null; role: 'asker' | 'asked';
-  asked: { address: string; answered: boolean; declined: boolean }[]; answers: Answer[]; context: unknown;
+  asked: { address: string; answered: boolean; declined: boolean; state?: string; delegated_by?: string | null }[]; answers: Answer[]; context: unknown;
+  /** Of a form: its JSON Schema. */
+  schema?: unknown;
+  /** Our own answer, as long as it can be taken back; absent where the server holds none. */
+  held?: { until: string; value: unknown; comment: string | null; decline: string | null } | null;
+  corrections?: { by: string; at: string; what: string; revision: number }[]; superseded?: boolean; revision?: number;
 }
 /** A message with all of its content. `html` is hostile and never used here; `html_safe` has been cleaned by the server. */
 export interface Message extends Omit<MessageSummary, 'ask'> {
@@ -94,12 +99,21 @@ export interface Forwarding { id: string; address: string; verified: boolean; co
 /** An API credential; `token` only in the answer that made it. */
 export interface Token { id: string; name: string; scopes: string[] | null; created_at: string; expires_at: string | null; last_used_at?: string | null; token?: string }
 
+/** An account, as an administrator sees it. */
+export interface Account { id: string; address: string; name: string; kind: string; admin: boolean; created_at: string; disabled_at: string | null }
+/** Something owed, of whatever account. */
+export interface Owed extends Delivery { account_id: string; kind: string; destination: string }
+/** An address that mail is no longer sent to. */
+export interface Suppression { id: string; address?: string; reason?: string | null }
+
 /** What can be changed of a message. */
-export interface MessageChange { seen?: boolean; flagged?: boolean; mailbox?: string }
+export interface MessageChange {
+  seen?: boolean; flagged?: boolean; mailbox?: string; add_keywords?: string[]; remove_keywords?: string[]; snoozed_until?: string | null; muted?: boolean;
+}
 /** What is handed over to be sent. */
 export interface Outgoing {
   to: Address[]; cc: Address[]; bcc: Address[]; subject: string; text: string; in_reply_to?: string;
-  attachments: { upload_id: string; filename: string; content_type: string }[]; undo?: string;
+  attachments: { upload_id: string; filename: string; content_type: string }[]; undo?: string; send_at?: string; markdown?: string;
 }
 /** The answer to sending. */
 export interface Accepted {

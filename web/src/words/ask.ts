@@ -1,11 +1,13 @@
 // The state of a question card: which face it shows, for whom, and why.
 import { texts } from '../texts.ts';
+import { reading } from '../texts/reading.ts';
 import type { Address, Ask, Message, Option } from '../wire/types.ts';
 import { nameOf, same } from './address.ts';
 import { atMoment, left, moment, span } from './time.ts';
 
 /** What a card shows. `open` can be answered now; the others say what became of the question. */
 export type Face =
+  | { kind: 'held'; title: string; until: number }
   | { kind: 'open'; due: string }
   | { kind: 'mine' | 'done' | 'late' | 'withdrawn' | 'waiting'; title: string; facts: [string, string][]; text: string };
 
@@ -32,50 +34,68 @@ export function face(message: Pick<Message, 'from' | 'to' | 'cc' | 'received_at'
   const answer = ask.answers.find((each) => each.value !== null);
   const facts: [string, string][] = [];
   const note = ask.value?.comment ?? answer?.value?.comment ?? null;
-  if (note !== null && note !== '') facts.push([texts.ask.note, note]);
+  if (note !== null && note !== '') facts.push([reading.ask.note, note]);
   if (ask.state === 'fulfilled') {
-    const option = optionTitle(ask, choiceOf(ask.value) ?? choiceOf(answer?.value) ?? '');
+    const option = said(ask, ask.value ?? answer?.value);
+    facts.push(...formFacts(ask, ask.value ?? answer?.value));
     if (answer === undefined || answer.via === 'expiry') {
-      return { kind: 'late', title: texts.ask.nobody(moment(deadline ?? settled, now)), facts, text: `${texts.ask.countedAs(option)} ${ask.role === 'asker' ? '' : texts.ask.told(asker)}`.trim() };
+      return { kind: 'late', title: reading.ask.nobody(moment(deadline ?? settled, now)), facts, text: `${reading.ask.countedAs(option)} ${ask.role === 'asker' ? '' : reading.ask.told(asker)}`.trim() };
     }
-    facts.push([texts.ask.took, texts.ask.took_(span(settled - Date.parse(message.received_at)))]);
+    facts.push([reading.ask.took, reading.ask.took_(span(settled - Date.parse(message.received_at)))]);
     const by = who(answer.by);
-    const title = by === texts.you ? texts.ask.youAnswered(option, when) : texts.ask.otherAnswered(by, option, when);
+    const title = by === texts.you ? reading.ask.youAnswered(option, when) : reading.ask.otherAnswered(by, option, when);
     return { kind: by === texts.you ? 'mine' : 'done', title, facts, text: '' };
   }
   if (ask.state === 'rejected') {
     const code = ask.reason?.code ?? '';
     if (code === 'expired') {
-      return { kind: 'late', title: texts.ask.nobody(moment(deadline ?? settled, now)), facts, text: ask.role === 'asker' ? '' : texts.ask.told(asker) };
+      return { kind: 'late', title: reading.ask.nobody(moment(deadline ?? settled, now)), facts, text: ask.role === 'asker' ? '' : reading.ask.told(asker) };
     }
     if (code === 'canceled') {
-      return { kind: 'withdrawn', title: ask.role === 'asker' ? texts.ask.youWithdrew(when) : texts.ask.withdrawn(asker, when), facts, text: '' };
+      return { kind: 'withdrawn', title: ask.role === 'asker' ? reading.ask.youWithdrew(when) : reading.ask.withdrawn(asker, when), facts, text: '' };
     }
-    if (code === 'undeliverable') return { kind: 'withdrawn', title: texts.ask.undeliverable, facts, text: '' };
+    if (code === 'undeliverable') return { kind: 'withdrawn', title: reading.ask.undeliverable, facts, text: '' };
     const declined = ask.asked.find((each) => each.declined && mine.some((one) => same(one, each.address)));
-    return { kind: 'withdrawn', title: declined === undefined ? texts.ask.declined : texts.ask.youDeclined, facts, text: '' };
+    return { kind: 'withdrawn', title: declined === undefined ? reading.ask.declined : reading.ask.youDeclined, facts, text: '' };
+  }
+  if (ask.role === 'asked' && ask.held !== undefined && ask.held !== null && Date.parse(ask.held.until) > now) {
+    return { kind: 'held', title: ask.held.decline !== null ? reading.ask.decline : said(ask, ask.held.value), until: Date.parse(ask.held.until) };
   }
   if (ask.role === 'asker') {
     const open = ask.asked.filter((each) => !each.answered && !each.declined);
-    const text = deadline === null ? texts.ask.noDeadline : texts.ask.by(moment(deadline, now), left(deadline, now));
-    return { kind: 'waiting', title: texts.ask.youAsked(names(open.map((each) => who(each.address)))), facts: states(ask, who), text };
+    const text = deadline === null ? reading.ask.noDeadline : reading.ask.by(moment(deadline, now), left(deadline, now));
+    return { kind: 'waiting', title: reading.ask.youAsked(names(open.map((each) => who(each.address)))), facts: states(ask, who), text };
   }
   const me = ask.asked.find((each) => mine.some((one) => same(one, each.address)));
-  if (me?.declined === true) return { kind: 'withdrawn', title: texts.ask.youDeclined, facts, text: '' };
+  if (me?.declined === true) return { kind: 'withdrawn', title: reading.ask.youDeclined, facts, text: '' };
   if (me?.answered === true) {
     const own = ask.answers.find((each) => mine.some((one) => same(one, each.by)));
     const time = own === undefined ? when : atMoment(Date.parse(own.at), now);
-    return { kind: 'mine', title: texts.ask.youAnswered(optionTitle(ask, choiceOf(own?.value) ?? ''), time), facts, text: '' };
+    return { kind: 'mine', title: reading.ask.youAnswered(said(ask, own?.value), time), facts, text: '' };
   }
-  if (deadline !== null && deadline <= now) return { kind: 'late', title: texts.ask.late, facts, text: '' };
-  return { kind: 'open', due: deadline === null ? texts.ask.noDeadline : texts.ask.by(moment(deadline, now), left(deadline, now)) };
+  if (deadline !== null && deadline <= now) return { kind: 'late', title: reading.ask.late, facts, text: '' };
+  return { kind: 'open', due: deadline === null ? reading.ask.noDeadline : reading.ask.by(moment(deadline, now), left(deadline, now)) };
 }
 
 const names = (list: readonly string[]): string => (list.length > 1 ? `${list.slice(0, -1).join(', ')} and ${list[list.length - 1] as string}` : (list[0] ?? texts.nobody));
 
 function states(ask: Ask, who: (address: string) => string): [string, string][] {
   if (ask.asked.length < 2) return [];
-  return ask.asked.map((each) => [who(each.address), each.declined ? texts.ask.declinedState : each.answered ? texts.ask.answeredState : texts.ask.pendingState]);
+  return ask.asked.map((each) => [who(each.address), each.declined ? reading.ask.declinedState : each.answered ? reading.ask.answeredState : reading.ask.pendingState]);
+}
+
+/** An answer in a few words: the option's title, the text itself, or that the form was filled in. */
+export function said(ask: Pick<Ask, 'options' | 'kind'>, value: unknown): string {
+  const choice = choiceOf(value);
+  if (ask.kind === 'choice') return optionTitle(ask, choice ?? '');
+  if (typeof value === 'string') return value.length > 120 ? `${value.slice(0, 120)}…` : value;
+  const inner = (value as { text?: unknown } | null)?.text;
+  return typeof inner === 'string' ? inner : reading.ask.form;
+}
+
+/** What was filled in, name by name. */
+function formFacts(ask: Pick<Ask, 'kind'>, value: unknown): [string, string][] {
+  return ask.kind === 'form' ? contextFacts(value) : [];
 }
 
 /** The chosen name in a value, which may be an object or the plain name. */
@@ -91,11 +111,11 @@ export function foot(message: Pick<Message, 'from' | 'to' | 'cc'>, ask: Ask, min
   const who = calling(message, mine);
   const others = ask.asked.map((each) => who(each.address)).filter((name) => name !== texts.you);
   const out: string[] = [];
-  if (others.length > 0) out.push(texts.ask.others(names(others), others.length > 1));
+  if (others.length > 0) out.push(reading.ask.others(names(others), others.length > 1));
   if (ask.deadline !== null) {
     const time = moment(Date.parse(ask.deadline), now);
     const value = choiceOf(ask.on_expiry);
-    out.push(value === null ? texts.ask.expires(time) : texts.ask.expiry(time, optionTitle(ask, value)));
+    out.push(value === null ? reading.ask.expires(time) : reading.ask.expiry(time, optionTitle(ask, value)));
   }
   return out.join(' ');
 }

@@ -1,5 +1,5 @@
 // What became of a sent message, in plain sentences.
-import { texts } from '../texts.ts';
+import { reading } from '../texts/reading.ts';
 import type { Delivery, DeliveryCounts, DeliveryState, TimelineItem } from '../wire/types.ts';
 import { clock, moment, seconds } from './time.ts';
 
@@ -8,7 +8,7 @@ export type Tone = 'ok' | 'wait' | 'bad' | 'plain';
 /** The line under a sent message. */
 export interface Line { tone: Tone; text: string; aside: string }
 
-const words = texts.delivery;
+const words = reading.delivery;
 
 /** The line for counts alone; `deliveries`, where they have been fetched, add numbers and times. */
 export function summary(counts: DeliveryCounts, deliveries: readonly Delivery[] | null, now: number): Line {

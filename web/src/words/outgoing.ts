@@ -9,7 +9,7 @@ export function outgoing(draft: Draft, undo: number): Outgoing {
     to: draft.to.map(({ name, address }) => ({ name, address })), cc: draft.cc.map(({ name, address }) => ({ name, address })), bcc: draft.bcc.map(({ name, address }) => ({ name, address })),
     subject: draft.subject, text,
     attachments: draft.files.filter((file) => file.upload !== null).map((file) => ({ upload_id: file.upload as string, filename: file.name, content_type: file.type })),
-    ...(undo > 0 ? { undo: `PT${undo}S` } : {}),
+    ...(draft.later !== undefined && draft.later !== null ? { send_at: new Date(draft.later).toISOString() } : undo > 0 ? { undo: `PT${undo}S` } : {}),
     ...(draft.kind === 'reply' && draft.source !== null ? { in_reply_to: draft.source } : {}),
   };
 }

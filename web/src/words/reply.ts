@@ -32,15 +32,13 @@ export function recipients(message: Pick<Message, 'direction' | 'from' | 'to' | 
 
 /** `Re: ` before a subject, once. */
 export const replySubject = (subject: string): string => (/^\s*(?:re|aw|sv|antw)\s*:/iu.test(subject) ? subject : `Re: ${subject}`);
-/** A subject without the prefixes of answers: what a conversation is called. */
-export const baseSubject = (subject: string): string => subject.replace(/^(?:\s*(?:re|aw|sv|antw)\s*:)+\s*/iu, '');
 /** `Fwd: ` before a subject, once. */
 export const forwardSubject = (subject: string): string => (/^\s*(?:fwd?|wg)\s*:/iu.test(subject) ? subject : `Fwd: ${subject}`);
 
 /** The quoted message that goes below a reply. */
 export function quoted(message: Pick<Message, 'from' | 'received_at' | 'text' | 'preview'>): string {
   const who = message.from === null ? texts.nobody : nameOf(message.from);
-  return `${texts.compose.wrote(full(Date.parse(message.received_at)), who)}\n${quote(message.text ?? message.preview)}`;
+  return `${texts.sent.wrote(full(Date.parse(message.received_at)), who)}\n${quote(message.text ?? message.preview)}`;
 }
 
 const mentions = /\b(?:attach(?:ed|ment|ments|ing)?|enclosed|anbei|angehängt|anhang)\b/iu;

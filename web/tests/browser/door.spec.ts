@@ -18,6 +18,15 @@ test('the first administrator is made by the link, once', async ({ page, faults 
     const me = await (await page.request.get(`${server.url}/v1/me`)).json() as { address: string; admin: boolean };
     expect(me).toMatchObject({ address: 'ana@localhost', admin: true });
 
+    await page.goto(`${server.url}/admin`);
+    await page.getByLabel('Name').fill('Bo Lindqvist');
+    await page.getByLabel('Address').fill('bo@localhost');
+    await page.getByLabel('Password, for signing in').fill('four old bicycles in a row');
+    await page.getByRole('button', { name: 'Create the account' }).click();
+    await expect(page.getByText('bo@localhost has an account now.')).toBeVisible();
+    await expect(page.getByText('Nothing is owed to anybody.')).toBeVisible();
+    await accessible(page);
+
     await page.goto(server.setup);
     await expect(page.getByRole('heading', { name: 'no longer valid' })).toBeVisible();
     await page.goto(`${server.url}/settings`);

@@ -1,5 +1,5 @@
 // The list of a wide screen: keys, many rows, many chosen, deliveries, and a server that goes away.
-import { expect, open, test } from './fixtures.ts';
+import { accessible, expect, open, test } from './fixtures.ts';
 
 test('hundreds of rows are windowed, and the last one is reached', async ({ page, ana, bo }) => {
   test.slow();
@@ -89,19 +89,64 @@ test('keys read, choose, file and answer', async ({ page, ana, bo, account }) =>
   await expect(page.getByRole('option')).toHaveCount(4);
 });
 
-test('the filter and the tabs narrow the list', async ({ page, ana, bo, account }) => {
+test('the search, labels and snoozing', async ({ page, ana, bo, account }) => {
+  test.slow();
   const carol = account('Carol Osei');
   await bo.send({ to: [ana.address], subject: 'Harbour', text: 'One.' });
   await carol.send({ to: [ana.address], subject: 'Harbour walls', text: 'Two.', attachments: [{ filename: 'a.txt', content_type: 'text/plain', content: 'YQ==' }] });
   await expect(page.getByRole('option')).toHaveCount(2);
   const { id } = await ana.received('Harbour walls');
-  const field = page.getByRole('searchbox', { name: 'Filter messages' });
+  const field = page.getByRole('searchbox', { name: 'Search messages' });
   for (const [text, count] of [[`from:${carol.address}`, 1], ['has:file', 1], ['harbour', 2], ['walls is:unread', 1], ['nothing like it', 0]] as const) {
     await field.fill(text);
     await expect(page.getByRole('option')).toHaveCount(count);
   }
   await expect(page.getByText('No message matches')).toBeVisible();
-  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await page.getByRole('button', { name: 'Clear the search' }).click();
+  // A search looks everywhere; its terms are chips that can be taken away, and it can be kept to this mailbox.
+  await ana.api('PATCH', `/v1/messages/${id}`, { mailbox: 'archive' });
+  await field.fill('harbour has:file');
+  await expect(page.getByRole('option')).toHaveCount(1);
+  await page.getByRole('button', { name: 'Only in Inbox' }).click();
+  await expect(page.getByText('No message matches')).toBeVisible();
+  await page.getByRole('button', { name: 'Remove has:attachment' }).click();
+  await expect(page.getByRole('option')).toHaveCount(1);
+  await accessible(page);
+  await page.getByRole('button', { name: 'Only in Inbox' }).click();
+  await expect(page.getByRole('option')).toHaveCount(2);
+  // Labels, by key; then found by them.
+  await page.getByRole('listbox').focus();
+  await page.keyboard.press('l');
+  await page.getByRole('textbox', { name: 'New label' }).fill('Boats and more');
+  await page.getByRole('textbox', { name: 'New label' }).press('Enter');
+  await expect(page.getByRole('checkbox', { name: 'Boats and more' })).toBeChecked();
+  await accessible(page);
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Boats and more' }).first().click();
+  await expect(page.getByRole('option')).toHaveCount(1);
+  await page.getByRole('button', { name: 'Clear the search' }).click();
+  await ana.api('PATCH', `/v1/messages/${id}`, { mailbox: 'inbox' });
+  // Away until a time, taken back, and away again; then it is in its own list.
+  await expect(page.getByRole('option')).toHaveCount(2);
+  await page.getByRole('listbox').focus();
+  await page.keyboard.press('h');
+  await accessible(page);
+  await page.getByRole('button', { name: /^Tomorrow morning/ }).click();
+  await expect(page.getByRole('option')).toHaveCount(1);
+  await page.keyboard.press('z');
+  await expect(page.getByRole('option')).toHaveCount(2);
+  await page.getByRole('listbox').focus();
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox').fill('snooze');
+  await accessible(page);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: /^Tomorrow morning/ }).click();
+  await expect.poll(async () => (await ana.api<{ items: unknown[] }>('GET', '/v1/messages?mailbox=snoozed')).items.length).toBe(1);
+  await page.keyboard.press('g');
+  await page.keyboard.press('s');
+  await expect(page.getByRole('option')).toContainText('Until');
+  await page.goto(new URL('/', page.url()).href);
+  await ana.api('PATCH', '/v1/messages', { query: { mailbox: 'snoozed' }, set: { mailbox: 'inbox' } });
   await ana.api('PATCH', `/v1/messages/${id}`, { flagged: true });
   await page.getByRole('button', { name: 'Starred' }).click();
   await expect(page.getByRole('option')).toHaveCount(1);

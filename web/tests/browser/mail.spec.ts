@@ -58,6 +58,20 @@ test('what was sent can be taken back and sent again', async ({ page, ana, bo })
   expect(items.map((each) => each.preview)).toEqual(['Now.']);
 });
 
+test('a message is scheduled, from a link of another program, and taken back', async ({ page, ana, bo }) => {
+  await page.goto(new URL(`/compose?mailto=${encodeURIComponent(`mailto:${bo.address}?subject=Minutes`)}`, page.url()).href);
+  await page.getByRole('textbox', body).fill('As agreed.');
+  await page.getByRole('button', { name: 'Schedule' }).click();
+  await accessible(page);
+  await page.getByRole('button', { name: /^Tomorrow morning/ }).click();
+  await expect(page.getByText(/^Goes out /)).toBeVisible();
+  const state = async (): Promise<unknown[]> => (await ana.api<{ items: { subject: string; state: string }[] }>('GET', '/v1/messages?subject=Minutes')).items.map((each) => each.state);
+  expect(await state()).toEqual(['scheduled']);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(page.getByRole('textbox', body)).toHaveValue('As agreed.');
+  expect(await state()).toEqual(['canceled']);
+});
+
 test('a draft survives a reload', async ({ page, ana, bo }) => {
   await bo.send({ to: [ana.address], subject: 'Long letter', text: 'Please answer at length.' });
   await open(page, 'Long letter');
@@ -67,8 +81,13 @@ test('a draft survives a reload', async ({ page, ana, bo }) => {
   await expect(page.getByRole('textbox', body)).toHaveValue('Once upon a time');
   // It is taken up without taking the keys away from the conversation.
   await expect(page.getByRole('textbox', body)).not.toBeFocused();
+  // The server has it too, for any other browser; and this one forgets it when another has discarded it.
+  const kept = async (): Promise<{ id: string; draft: { text: string } }[]> => (await ana.api<{ items: { id: string; draft: { text: string } }[] }>('GET', '/v1/drafts')).items;
+  await expect.poll(async () => (await kept()).map((each) => each.draft.text)).toEqual(['Once upon a time']);
+  await expect(page.getByRole('link', { name: 'Drafts' }).or(page.getByRole('button', { name: 'Open menu' })).first()).toBeVisible();
   await page.getByRole('button', { name: 'Discard' }).click();
   await expect(page.getByRole('textbox', body)).toHaveCount(0);
+  await expect.poll(async () => (await kept()).length).toBe(0);
   await page.reload();
   await expect(page.getByRole('region', { name: 'Conversation' }).getByText('Please answer at length.')).toBeVisible();
   await expect(page.getByRole('textbox', body)).toHaveCount(0);
@@ -141,11 +160,11 @@ test('what could not be sent says why and is kept', async ({ page, ana, faults }
   await expect(page.getByText('“nobody” is no complete address.')).toBeVisible();
   await page.getByLabel('To', { exact: true }).fill(ana.address);
   await page.getByRole('textbox', body).fill('To myself.');
-  await page.context().setOffline(true);
+  await page.route('**/v1/messages', (route) => route.fulfill({ status: 422, contentType: 'application/problem+json', body: '{"code":"no_relay","detail":"There is no way out."}' }));
   await page.getByRole('button', { name: 'Send' }).click();
-  await expect(page.getByText('Not sent.')).toBeVisible();
+  await expect(page.getByText('Not sent. There is no way out. The draft is kept.')).toBeVisible();
   await expect(page.getByRole('textbox', body)).toHaveValue('To myself.');
-  await page.context().setOffline(false);
+  await page.unroute('**/v1/messages');
   await page.getByRole('button', { name: 'Send' }).click();
   await expect(page.getByText('Sent to')).toBeVisible();
   const { items } = await ana.api<{ items: unknown[] }>('GET', '/v1/messages?mailbox=sent');

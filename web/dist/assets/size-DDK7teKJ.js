@@ -1,1 +1,0 @@
-function e(e){if(e<1e3)return`${e} B`;if(e<999500)return`${Math.round(e/1e3)} kB`;let t=e/1e6;return t<9.95?`${t.toFixed(1)} MB`:`${Math.round(t)} MB`}export{e as t};

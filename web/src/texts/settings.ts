@@ -1,0 +1,17 @@
+// What the settings say.
+import { count } from '../texts.ts';
+
+/** The sentences of this part. */
+export const settings = {
+  leaveTitle: 'Sign out and lose what waits?', leaveText: (n: number) => `${count(n, 'change')} could not be sent yet and will be lost.`,
+  title: 'Settings', profile: 'Account', name: 'Name', addresses: 'Addresses', appearance: 'Appearance', theme: 'Theme', themes: { system: 'As the device', light: 'Light', dark: 'Dark' }, density: 'Rows', densities: { roomy: 'Roomy', cosy: 'Cosy', compact: 'Compact' },
+  keys: 'Single-key shortcuts', keysHint: 'Letters such as e or r act at once. Arrows, Enter and Ctrl+Enter work either way.', undo: 'Time to take back what you sent', undoChoice: (seconds: number) => (seconds === 0 ? 'None' : count(seconds, 'second')),
+  forwarding: 'Forwarding', forwardingHint: 'What arrives here is also sent to these addresses, once they are confirmed.', forwardingNone: 'Nothing is forwarded.', addAddress: 'Address', add: 'Add', content: 'What is sent', contents: { full: 'The whole message', notice: 'A short notice' },
+  verified: 'Confirmed', unverified: 'Waiting for confirmation', resend: 'Send the link again', resent: (address: string) => `A new link is on its way to ${address}.`, mailSent: (address: string) => `A link is on its way to ${address}. Open it to confirm.`, removeAddress: (address: string) => `Remove ${address}`,
+  password: 'Password', currentPassword: 'Current password', newPassword: 'New password', changePassword: 'Change the password', passwordChanged: 'The password is changed. Every other browser was signed out.', wrongPassword: 'The current password is not right.',
+  sessions: 'Signed-in browsers', thisBrowser: 'This browser', lastSeen: (time: string) => `last seen ${time}`, since: (time: string) => `since ${time}`, revoke: 'Sign out', revokeThat: (what: string) => `Sign out ${what}`, unknownBrowser: 'Unknown program',
+  tokens: 'API tokens', tokensHint: 'For programs that send or read mail for you. A token is shown once.', tokenName: 'Name', tokenScopes: 'May do', tokenAll: 'Everything this account may', tokenExpires: 'Ends', tokenNever: 'Never', tokenDays: (n: number) => `In ${n} days`, createToken: 'Create a token', tokenMade: (name: string) => `The token “${name}”. Copy it now, it is not shown again.`, copy: 'Copy', copied: 'Copied', revokeToken: (name: string) => `Revoke ${name}`, noTokens: 'No tokens.',
+  expires: (time: string) => `ends ${time}`, revokeTokenTitle: 'Revoke this token?', revokeTokenText: (name: string) => `Programs that use “${name}” stop working at once.`, revokeAction: 'Revoke',
+  scopes: { 'messages:send': 'Send messages', 'messages:read': 'Read messages', 'messages:write': 'Change messages', 'promises:answer': 'Answer questions', 'account:manage': 'Manage the account', admin: 'Administer' } as Record<string, string>,
+  failed: (detail: string) => `Not saved. ${detail}`, loadFailed: (detail: string) => `Could not be loaded. ${detail}`,
+};

@@ -1,6 +1,7 @@
 //! How a question can be answered, as a block of a mail: a link for each option, or just a reply.
 
 use crate::mail::clock;
+use crate::mail::html;
 use crate::promise::ask::{Ask, Kind};
 
 /// The question of a mail, and the secret link of whom it goes to.
@@ -57,11 +58,7 @@ impl Asking {
         let style = "display: inline-block; padding: 8px 16px; margin: 4px 8px 4px 0; border: 1px solid #2a5db0; \
                      border-radius: 6px; color: #2a5db0; text-decoration: none";
         let button = |title: &str, link: &str| {
-            format!(
-                "<a href=\"{}\" style=\"{style}\">{}</a>",
-                super::notice::escaped(link),
-                super::notice::escaped(title)
-            )
+            format!("<a href=\"{}\" style=\"{style}\">{}</a>", html::escape(link), html::escape(title))
         };
         let hint = format!("<p style=\"color: #777; font-size: small\">{} {}</p>", self.hint(), self.until());
         if self.ask.kind == Kind::Choice {

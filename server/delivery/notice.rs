@@ -191,7 +191,10 @@ impl Notice<'_> {
             match (&self.content.html, &self.content.text) {
                 (Some(markup), _) => body.push_str(&html::safe(markup, &|id| Some(format!("cid:{id}")))),
                 (None, Some(text)) => {
-                    body.push_str(&format!("<div style=\"white-space: pre-wrap\">{}</div>", escaped(text)));
+                    body.push_str(&format!(
+                        "<div style=\"white-space: pre-wrap\">{}</div>",
+                        html::escape(text)
+                    ));
                 }
                 (None, None) => {}
             }
@@ -199,12 +202,12 @@ impl Notice<'_> {
                 body.push_str("<p>[The rest of this message is longer than a notice can be.]</p>");
             }
             for part in parts.iter().filter(|part| part.attached.is_none()) {
-                body.push_str(&format!("<p>[Attached: {}]</p>", escaped(&part.shown)));
+                body.push_str(&format!("<p>[Attached: {}]</p>", html::escape(&part.shown)));
             }
         } else {
-            body = format!("<p>{}</p>", escaped(&self.summary()));
+            body = format!("<p>{}</p>", html::escape(&self.summary()));
         }
-        let (invitation, link) = (self.invitation(), escaped(&self.link()));
+        let (invitation, link) = (self.invitation(), html::escape(&self.link()));
         let asking = self.asking.as_ref().map(Asking::html).unwrap_or_default();
         format!(
             "<p style=\"color: #777; font-size: small\">{MARKER}</p>\n{body}\n{asking}\
@@ -258,20 +261,6 @@ fn size(octets: u64) -> String {
         1_000..1_000_000 => format!("{} kB", octets / 1_000),
         _ => format!("{}.{} MB", octets / 1_000_000, octets % 1_000_000 / 100_000),
     }
-}
-
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + text.len() / 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// The mail that asks an outside address whether it wants to be told.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Inner;
 use super::asking::Asking;
-use super::notice::{carried, escaped};
+use super::notice::carried;
 use super::pump::Batch;
 use super::relay::Handed;
 use crate::mail::address::{Address, Named};
@@ -293,11 +293,11 @@ fn compose_question(
     let text = format!("{MARKER}\n\n{}{left_out}\n\n--\u{20}\n{}\n", body.trim_end(), asking.text());
     let body = match &content.html {
         Some(markup) => html::safe(markup, &|id| Some(format!("cid:{id}"))),
-        None => format!("<div style=\"white-space: pre-wrap\">{}</div>", escaped(&body)),
+        None => format!("<div style=\"white-space: pre-wrap\">{}</div>", html::escape(&body)),
     };
     let markup = format!(
         "<p style=\"color: #777; font-size: small\">{MARKER}</p>\n{body}\n<p>{}</p>\n{}",
-        escaped(left_out.trim()),
+        html::escape(left_out.trim()),
         asking.html()
     );
     let mut references = content.references.clone();

@@ -214,13 +214,13 @@ fn properties(ask: &Ask) -> Option<&Map<String, Value>> {
 fn form(opened: &Opened, choice: Option<&str>, wrong: Option<&str>) -> String {
     let mut out = format!(
         "<h1>{}</h1><p class=from>{} asks {}</p><div class=text>{}</div><form method=post>",
-        escaped(&opened.subject),
-        escaped(&opened.from),
-        escaped(&opened.address),
-        escaped(&opened.text)
+        html::escape(&opened.subject),
+        html::escape(&opened.from),
+        html::escape(&opened.address),
+        html::escape(&opened.text)
     );
     if let Some(wrong) = wrong {
-        out += &format!("<p class=wrong role=alert>{}</p>", escaped(wrong));
+        out += &format!("<p class=wrong role=alert>{}</p>", html::escape(wrong));
     }
     match opened.ask.kind {
         Kind::Choice => {
@@ -229,8 +229,8 @@ fn form(opened: &Opened, choice: Option<&str>, wrong: Option<&str>) -> String {
                 let needs = if option.comment == Some(Comment::Required) { " (with a comment)" } else { "" };
                 out += &format!(
                     "<label class=option><input type=radio name=choice required value=\"{}\"{checked}> {}{needs}</label>",
-                    escaped(&option.name),
-                    escaped(&option.title)
+                    html::escape(&option.name),
+                    html::escape(&option.title)
                 );
             }
         }
@@ -254,7 +254,7 @@ fn fields(ask: &Ask) -> String {
         return format!(
             "<label>Your answer, as JSON<textarea name=json rows=8>{{}}</textarea></label>\
              <details><summary>What it has to look like</summary><pre>{}</pre></details>",
-            escaped(&schema)
+            html::escape(&schema)
         );
     };
     let required = ask.schema.as_ref().and_then(|schema| schema.get("required")?.as_array());
@@ -262,16 +262,18 @@ fn fields(ask: &Ask) -> String {
     let mut out = String::new();
     for (name, schema) in properties {
         let text = |key: &str| schema.get(key).and_then(Value::as_str);
-        let title = escaped(text("title").unwrap_or(name));
-        let hint =
-            text("description").map(|hint| format!(" <small>{}</small>", escaped(hint))).unwrap_or_default();
-        let (name_of, must) = (escaped(&format!("f.{name}")), if required(name) { " required" } else { "" });
+        let title = html::escape(text("title").unwrap_or(name));
+        let hint = text("description")
+            .map(|hint| format!(" <small>{}</small>", html::escape(hint)))
+            .unwrap_or_default();
+        let (name_of, must) =
+            (html::escape(&format!("f.{name}")), if required(name) { " required" } else { "" });
         let kind = text("type").unwrap_or_default();
         out += &match (schema.get("enum").and_then(Value::as_array), kind) {
             (Some(values), _) => {
                 let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let options =
-                    values.iter().map(|value| format!("<option>{}</option>", escaped(&shown(value))));
+                    values.iter().map(|value| format!("<option>{}</option>", html::escape(&shown(value))));
                 format!(
                     "<label>{title}{hint}<select name=\"{name_of}\"{must}><option></option>{}</select></label>",
                     options.collect::<String>()
@@ -300,7 +302,7 @@ fn fields(ask: &Ask) -> String {
 }
 
 fn said(text: &str) -> String {
-    format!("<h1>Restante</h1><p class=text>{}</p>", escaped(text))
+    format!("<h1>Restante</h1><p class=text>{}</p>", html::escape(text))
 }
 
 fn page(status: StatusCode, main: &str) -> Response {
@@ -322,18 +324,3 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;background
     .from,small{opacity:.75}label{display:block;margin:.75rem 0}.option{padding:.5rem;border:1px solid;border-radius:.5rem}\
     textarea,select,input:not([type=radio]):not([type=checkbox]){display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
     button{font:inherit;padding:.6rem 1rem;margin:.25rem .5rem .25rem 0}.wrong{color:#b3261e;font-weight:600}:root{color-scheme:light dark}";
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}

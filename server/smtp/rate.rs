@@ -1,11 +1,13 @@
 //! How many connections one network makes in a minute.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::auth::throttle::network;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Networks that are counted at a time; beyond it those that came least lately are forgotten.
@@ -15,7 +17,7 @@ const NETWORKS: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Rates {
     most: u32,
-    seen: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+    seen: Mutex<HashMap<String, (Instant, u32)>>,
 }
 
 impl Rates {
@@ -26,19 +28,16 @@ impl Rates {
 
     /// Counts one; whether it is within the limit. This machine itself has none.
     pub(super) fn admit(&self, peer: IpAddr, now: Instant) -> bool {
-        let network = match peer.to_canonical() {
-            // One customer has a /64.
-            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-            ip => ip,
-        };
         if peer.to_canonical().is_loopback() {
             return true;
         }
+        let network = network(peer);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= NETWORKS && !seen.contains_key(&network) {
             seen.retain(|_, (since, _)| now.duration_since(*since) < MINUTE);
             if seen.len() >= NETWORKS
-                && let Some(oldest) = seen.iter().min_by_key(|(_, (since, _))| *since).map(|(ip, _)| *ip)
+                && let Some(oldest) =
+                    seen.iter().min_by_key(|(_, (since, _))| *since).map(|(network, _)| network.clone())
             {
                 seen.remove(&oldest);
             }

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
@@ -18,6 +17,7 @@ use super::collect::Seen;
 use super::db::{Statement, sql};
 use super::idempotency::{Answer, Key};
 use super::remote::{Location, Remote};
+pub use super::spool::Spool;
 use super::{Error, Result, Store};
 use crate::mail::id::hex;
 use crate::mail::message::{Content, parse};
@@ -31,8 +31,8 @@ pub const INLINE: usize = 64 * 1024;
 /// The directory of the larger blobs, and the object store that takes them in its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Blobs {
-    dir: PathBuf,
-    remote: Option<Remote>,
+    pub(super) dir: PathBuf,
+    pub(super) remote: Option<Remote>,
     collected: Arc<Mutex<Seen>>,
 }
 
@@ -129,16 +129,6 @@ pub(crate) fn first_place(digest: &Digest) -> String {
     format!("{}/{}", &hex[..2], &hex[2..])
 }
 
-/// Takes bytes in, without holding more than [`INLINE`] of them, and names them. Blocking.
-pub struct Spool {
-    blobs: Blobs,
-    head: Vec<u8>,
-    file: Option<(File, PathBuf)>,
-    hash: Sha256,
-    size: u64,
-    limit: u64,
-}
-
 /// Bytes that are safe to refer to: their row still has to be written, in the same unit as what refers to them.
 #[derive(Debug, Clone)]
 pub struct Blob {
@@ -146,136 +136,10 @@ pub struct Blob {
     pub digest: Digest,
     /// In bytes.
     pub size: u64,
-    inline: Option<Vec<u8>>,
+    pub(super) inline: Option<Vec<u8>>,
     /// Of its file, below the blob directory, or of its object.
-    place: Option<String>,
-    summary: Option<String>,
-}
-
-impl Spool {
-    /// Bytes so far.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// An empty spool with the same limit.
-    pub fn another(&self) -> Spool {
-        let blobs = self.blobs.clone();
-        Spool { blobs, head: Vec::new(), file: None, hash: Sha256::new(), size: 0, limit: self.limit }
-    }
-
-    /// A copy of what was written. Blocking.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn contents(&self) -> io::Result<Vec<u8>> {
-        match &self.file {
-            None => Ok(self.head.clone()),
-            Some((_, path)) => fs::read(path),
-        }
-    }
-
-    /// Reads back what was written, and forgets it when the reader is dropped.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn reread(mut self) -> io::Result<Box<dyn Read + Send>> {
-        match &self.file {
-            None => Ok(Box::new(io::Cursor::new(std::mem::take(&mut self.head)))),
-            Some((_, path)) => {
-                let file = File::open(path)?;
-                Ok(Box::new(Reread { file: io::BufReader::new(file), _spool: self }))
-            }
-        }
-    }
-
-    /// Names what was written. A larger blob is on the disk, with its directory entry, or in the object store before this
-    /// returns. Blocking.
-    ///
-    /// # Errors
-    /// The disk's or the object store's.
-    pub fn finish(mut self) -> io::Result<Blob> {
-        let digest: Digest = std::mem::take(&mut self.hash).finalize().into();
-        let Some((file, spooled)) = self.file.take() else {
-            let inline = Some(std::mem::take(&mut self.head));
-            return Ok(Blob { digest, size: self.size, inline, place: None, summary: None });
-        };
-        // A name that no other row has, or ever had: see `collect`.
-        let own = format!("{}.{}", first_place(&digest), Uuid::new_v8(spool_name()).simple());
-        let settled = match &self.blobs.remote {
-            None => file.sync_all().and_then(|()| place(&spooled, &self.blobs.dir.join(&own))),
-            Some(remote) => remote.put(&own, spooled.clone(), self.size),
-        };
-        if settled.is_err() || self.blobs.remote.is_some() {
-            let _ = fs::remove_file(&spooled);
-        }
-        settled.map(|()| Blob { digest, size: self.size, inline: None, place: Some(own), summary: None })
-    }
-}
-
-/// Reads a spooled file; the file goes with it.
-struct Reread {
-    file: io::BufReader<File>,
-    _spool: Spool,
-}
-
-impl Read for Reread {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
-    }
-}
-
-fn place(spooled: &Path, path: &Path) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(path);
-    if !dir.exists() {
-        fs::create_dir_all(dir)?;
-        File::open(dir.parent().unwrap_or(dir))?.sync_all()?;
-    }
-    fs::rename(spooled, path)?;
-    File::open(dir)?.sync_all()
-}
-
-impl Write for Spool {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.size + bytes.len() as u64 > self.limit {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        match &mut self.file {
-            Some((file, _)) => file.write_all(bytes)?,
-            None if self.head.len() + bytes.len() <= INLINE => self.head.extend_from_slice(bytes),
-            None => {
-                let path = self.blobs.dir.join("spool").join(Uuid::new_v8(spool_name()).to_string());
-                let mut file = File::options().write(true).create_new(true).open(&path)?;
-                let written = file.write_all(&self.head).and_then(|()| file.write_all(bytes));
-                self.file = Some((file, path));
-                written?;
-                self.head = Vec::new();
-            }
-        }
-        self.hash.update(bytes);
-        self.size += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A name nobody else uses; it is never seen outside the spool directory.
-fn spool_name() -> [u8; 16] {
-    let mut name = [0; 16];
-    // Without randomness the name is taken and `create_new` fails, which is safe.
-    let _ = getrandom::fill(&mut name);
-    name
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        if let Some((_, path)) = self.file.take() {
-            let _ = fs::remove_file(path);
-        }
-    }
+    pub(super) place: Option<String>,
+    pub(super) summary: Option<String>,
 }
 
 impl Blob {
@@ -373,8 +237,7 @@ struct Row {
 impl Store {
     /// A spool that takes at most `limit` bytes; one more is `FileTooLarge`.
     pub fn spool(&self, limit: u64) -> Spool {
-        let blobs = self.blobs().clone();
-        Spool { blobs, head: Vec::new(), file: None, hash: Sha256::new(), size: 0, limit }
+        Spool::new(self.blobs().clone(), limit)
     }
 
     /// Spools everything `bytes` gives.

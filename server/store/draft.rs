@@ -72,8 +72,8 @@ impl Store {
     /// `Some(0)`: there must be none yet.
     ///
     /// # Errors
-    /// [`Error::Conflict`]: it is another version now; [`Error::Busy`] is never meant by it: with [`MOST`] drafts
-    /// a new one is [`Error::NotFound`].
+    /// [`Error::Conflict`]: it is another version now; [`Error::NotFound`]: there is no place for a new one, with [`MOST`]
+    /// drafts already.
     pub async fn put_draft(
         &self,
         account: Uuid,

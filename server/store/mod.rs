@@ -18,6 +18,7 @@ pub mod draft;
 pub mod email;
 pub mod event;
 pub mod fanout;
+mod filing;
 mod filter;
 pub mod forwarding;
 pub mod idempotency;
@@ -36,6 +37,7 @@ pub mod schema;
 pub mod search;
 pub mod settle;
 pub mod snooze;
+mod spool;
 pub mod submission;
 pub mod suppression;
 pub mod tally;
@@ -321,7 +323,7 @@ impl Store {
                 reads.read(async |connection| db::sqlite_read(connection, text, args).await).await?
             }
             Engine::Postgres(..) if self.0.nodes.away() => return Err(Error::Away),
-            Engine::Postgres(reads, _) => read(reads, statement).await?,
+            Engine::Postgres(reads, _) => read(reads, &self.0.nodes, statement).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
     }
@@ -456,13 +458,18 @@ async fn postgres(
 }
 
 /// A read is tried again where its connection was lost.
-async fn read(reads: &Readers<PgConnection>, statement: Statement) -> Result<Vec<db::Done>> {
+async fn read(reads: &Readers<PgConnection>, nodes: &Nodes, statement: Statement) -> Result<Vec<db::Done>> {
     let (text, args) = statement.postgres();
     for wait in READ_AGAIN {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let (text, args) = (text.clone(), args.clone());
         let read = reads.read(async |connection| db::timed(db::postgres(connection, text, args)).await);
-        match read.await {
+        // A read that a silent network has swallowed is not waited for.
+        let done = tokio::select! {
+            done = read => done,
+            () = nodes.lost() => return Err(Error::Away),
+        };
+        match done {
             Err(Error::Database(error)) if Trouble::of(&error) == Some(Trouble::Lost) => {
                 tracing::warn!(%error, "the database could not be read; trying again");
             }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ struct Inner {
     /// When each other node was last heard.
     others: Mutex<HashMap<Uuid, Instant>>,
     count: AtomicU32,
-    away: AtomicBool,
+    away: watch::Sender<bool>,
     /// Whether this node says that it is there.
     joined: AtomicBool,
     closed: CancellationToken,
@@ -82,7 +82,16 @@ impl Nodes {
 
     /// Whether the database has not answered for seconds.
     pub fn away(&self) -> bool {
-        self.0.as_ref().is_some_and(|inner| inner.away.load(Ordering::Relaxed))
+        self.0.as_ref().is_some_and(|inner| *inner.away.borrow())
+    }
+
+    /// Returns once the database counts as away.
+    pub(super) async fn lost(&self) {
+        let Some(inner) = &self.0 else { return std::future::pending().await };
+        let mut away = inner.away.subscribe();
+        if away.wait_for(|away| *away).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Tells the other nodes something: under 7,900 octets. It may get lost.
@@ -122,7 +131,7 @@ impl Inner {
             me,
             others: Mutex::default(),
             count: AtomicU32::new(0),
-            away: AtomicBool::new(false),
+            away: watch::Sender::new(false),
             joined: AtomicBool::new(false),
             closed: CancellationToken::new(),
             out,
@@ -174,13 +183,13 @@ async fn ask(
         let asked = tokio::time::timeout(ANSWER, say(&options, &mut connection, inner.me, notice)).await;
         if let Ok(Ok(())) = asked {
             failing = None;
-            if inner.away.swap(false, Ordering::Relaxed) {
+            if inner.away.send_replace(false) {
                 tracing::info!("the database answers again");
             }
         } else {
             connection = None;
             let since = *failing.get_or_insert_with(Instant::now);
-            if since.elapsed() >= AWAY && !inner.away.swap(true, Ordering::Relaxed) {
+            if since.elapsed() >= AWAY && !inner.away.send_replace(true) {
                 tracing::error!("the database does not answer; requests are refused until it does");
             }
         }

@@ -217,15 +217,27 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn promise(&self, account: Uuid, id: Uuid) -> Result<Option<PromiseRow>> {
-        if let Some(row) = self.first(by_asker(account, id)).await? {
-            return Ok(Some(row));
+        Ok(self.promises_known(account, &[id]).await?.pop())
+    }
+
+    /// Those of these promises that the account made or was asked by, in no order, in two reads.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn promises_known(&self, account: Uuid, ids: &[Uuid]) -> Result<Vec<PromiseRow>> {
+        let own = sql(COLUMNS).push("where p.account_id = ").push_bind(account).push(" and p.id in ");
+        let mut rows: Vec<PromiseRow> = self.all(own.push_list(ids)).await?;
+        if ids.iter().any(|id| rows.iter().all(|row| row.id != *id)) {
+            let asked = sql(COLUMNS)
+                .push(
+                    "join asked a on a.asker_id = p.account_id and a.promise_id = p.id where a.account_id = ",
+                )
+                .push_bind(account)
+                .push(" and a.promise_id in ")
+                .push_list(ids);
+            rows.extend(self.all::<PromiseRow>(asked).await?);
         }
-        let asked = sql(COLUMNS)
-            .push("join asked a on a.asker_id = p.account_id and a.promise_id = p.id where a.account_id = ")
-            .push_bind(account)
-            .push(" and a.promise_id = ")
-            .push_bind(id);
-        self.first(asked).await
+        Ok(rows)
     }
 
     /// Promises by asker and id, for the rows of a list.

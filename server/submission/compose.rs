@@ -13,6 +13,10 @@ use crate::mail::thread;
 use crate::store::blob::{Blob, Spool, Stored};
 use crate::store::{self, Store};
 
+/// Octets of texts and further fields, and recipients that are named, of a message that no file is needed for.
+const SMALL: usize = 24 * 1024;
+const FEW: usize = 50;
+
 /// What a reply refers to.
 #[derive(Debug, Default)]
 pub(super) struct Parent {
@@ -68,9 +72,11 @@ pub(super) async fn message(
         message_id: message_id.to_owned(),
         now,
     };
-    // Small messages are written at once; files are read and spooled where blocking hurts nobody.
+    // What stays in memory is written at once; files are read, and what is larger spooled, where blocking hurts nobody.
     let size = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let written = if files.is_empty() && size(&draft.text) + size(&draft.html) < 32 * 1024 {
+    let headers: usize = draft.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let few = draft.to.len() + draft.cc.len() <= FEW;
+    let written = if files.is_empty() && few && size(&draft.text) + size(&draft.html) + headers < SMALL {
         draft.write(Vec::new(), spool)
     } else {
         let written = tokio::task::spawn_blocking(move || draft.write(files, spool));

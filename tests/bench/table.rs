@@ -57,24 +57,24 @@ impl Table {
             self.engine(engine);
         }
         let idle = self.median("idle memory MB");
-        self.ratio("H: idle memory / 25 MB", idle, Some(25.0), AtMost(1.0));
-        self.ratio(
+        ratio("H: idle memory / 25 MB", idle, Some(25.0), AtMost(1.0));
+        ratio(
             "H: start to first answer / 100 ms",
             self.median("start to first answer ms"),
             Some(100.0),
             AtMost(1.0),
         );
-        self.ratio("H: stripped binary / 30 MB", self.median("binary MB"), Some(30.0), AtMost(1.0));
-        self.ratio(
+        ratio("H: stripped binary / 30 MB", self.median("binary MB"), Some(30.0), AtMost(1.0));
+        ratio(
             "L: memory under load, 1M messages / 150 MB",
             self.median("memory under load MB"),
             Some(150.0),
             AtMost(1.0),
         );
         let (one, two) = (self.median("one node accept /s"), self.median("two nodes accept /s"));
-        self.ratio("K postgres: accept, two nodes / one", two, one, AtLeast(1.0));
+        ratio("K postgres: accept, two nodes / one", two, one, AtLeast(1.0));
         let limit = self.median("postgres limit, 32 connections /s");
-        self.ratio("K postgres: accept, two nodes / one row", two, limit, AtLeast(0.5));
+        ratio("K postgres: accept, two nodes / one row", two, limit, AtLeast(0.5));
     }
 
     fn engine(&self, engine: &str) {
@@ -83,16 +83,16 @@ impl Table {
             let accept = of(&format!("accept, {connections} connections /s"));
             let smtpd = self.median(&format!("postfix smtpd, {connections} sessions /s"));
             let limit = of(&format!("limit, {connections} connections /s"));
-            self.ratio(
+            ratio(
                 &format!("A {engine}: accept / Postfix smtpd, {connections}"),
                 accept,
                 smtpd,
                 AtLeast(least),
             );
-            self.ratio(&format!("A {engine}: accept / one row, {connections}"), accept, limit, AtLeast(0.4));
+            ratio(&format!("A {engine}: accept / one row, {connections}"), accept, limit, AtLeast(0.4));
         }
         let filed = self.median("postfix to dovecot lmtp /s");
-        self.ratio(
+        ratio(
             &format!("B {engine}: filed / Postfix to Dovecot"),
             of("accepted and filed /s"),
             filed,
@@ -101,7 +101,7 @@ impl Table {
         for size in ["1k", "100k", "1M"] {
             for (what, most) in [("page of 50", 1.0), ("one message", 0.5)] {
                 let p50 = of(&format!("{what} of {size}, p50 ms"));
-                self.ratio(
+                ratio(
                     &format!("C {engine}: {what} of {size}, p50 / {most} ms"),
                     p50,
                     Some(most),
@@ -109,7 +109,7 @@ impl Table {
                 );
             }
             let rate = of(&format!("page of 50 of {size}, 16 connections /s"));
-            self.ratio(
+            ratio(
                 &format!("C {engine}: page of 50 of {size} per s / 8,000"),
                 rate,
                 Some(8000.0),
@@ -118,38 +118,37 @@ impl Table {
         }
         for what in ["page of 50", "one message"] {
             let (small, large) = (of(&format!("{what} of 1k, p50 ms")), of(&format!("{what} of 1M, p50 ms")));
-            self.ratio(&format!("C {engine}: {what}, 1M / 1k"), large, small, AtMost(1.2));
+            ratio(&format!("C {engine}: {what}, 1M / 1k"), large, small, AtMost(1.2));
         }
         for (name, _) in &self.0 {
             if let Some(query) = name.strip_prefix(&format!("{engine} search ")) {
                 let most = if engine == "sqlite" { 5.0 } else { 20.0 };
                 let p95 = self.median(name);
-                self.ratio(&format!("D {engine}: {query} / {most} ms"), p95, Some(most), AtMost(1.0));
+                ratio(&format!("D {engine}: {query} / {most} ms"), p95, Some(most), AtMost(1.0));
             }
         }
         let least = if engine == "sqlite" { 5000.0 } else { 8000.0 };
-        self.ratio(
+        ratio(
             &format!("F {engine}: claim + settle per s / {least}"),
             of("claim + settle /s"),
             Some(least),
             AtLeast(1.0),
         );
-        self.ratio(
+        ratio(
             &format!("I {engine}: 1,000 recipients / 500 ms"),
             of("1,000 recipients ms"),
             Some(500.0),
             AtMost(1.0),
         );
     }
+}
 
-    #[expect(clippy::unused_self, reason = "called for what the table holds")]
-    fn ratio(&self, name: &str, is: Option<f64>, of: Option<f64>, goal: Goal) {
-        let (Some(is), Some(of)) = (is, of) else { return };
-        let ratio = is / of;
-        let (reached, words) = match goal {
-            AtLeast(least) => (ratio >= least, format!("at least {least}x")),
-            AtMost(most) => (ratio <= most, format!("at most {most}x")),
-        };
-        println!("{name:<58} {ratio:>9.2}x  {words}: {}", if reached { "reached" } else { "missed" });
-    }
+fn ratio(name: &str, is: Option<f64>, of: Option<f64>, goal: Goal) {
+    let (Some(is), Some(of)) = (is, of) else { return };
+    let ratio = is / of;
+    let (reached, words) = match goal {
+        AtLeast(least) => (ratio >= least, format!("at least {least}x")),
+        AtMost(most) => (ratio <= most, format!("at most {most}x")),
+    };
+    println!("{name:<58} {ratio:>9.2}x  {words}: {}", if reached { "reached" } else { "missed" });
 }

@@ -40,6 +40,9 @@ async fn a_restored_backup_sends_nothing_until_it_is_told_to() {
     server.kill();
     // A message waits for a relay that does not answer, is backed up, and goes out afterwards.
     server.set("RESTANTE_RELAY__URL", "smtp://127.0.0.1:1");
+    // What was put off, or in hand, when the server died is soon due again.
+    server.set("RESTANTE_DELIVERY__FIRST_RETRY", "1s");
+    server.set("RESTANTE_DELIVERY__LEASE", "5s");
     server.start();
     let ana = server.client().token(&token);
     ana.post("/v1/messages", json!({ "to": ["cy@outside.test"], "subject": "Once", "text": "x" }))
@@ -52,7 +55,6 @@ async fn a_restored_backup_sends_nothing_until_it_is_told_to() {
     server.set("RESTANTE_DATA_DIR", &data_dir);
     assert!(server.run(&["restore", &to]).contains("restante queue resume"));
     server.set("RESTANTE_RELAY__URL", &mta.url());
-    server.set("RESTANTE_DELIVERY__FIRST_RETRY", "1s");
     server.start();
     assert!(server.log().contains("sending is paused"), "{}", server.log());
     let ready = server.client().get("/readyz").await;

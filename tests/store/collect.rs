@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use restante::store::Store;
@@ -157,11 +157,17 @@ both!(what_is_referred_to_while_it_is_collected_stays, |engine| async move {
         let over = AtomicBool::new(false);
         let raw = large("the same for all");
         let digest = blob(&app.store, &raw).digest;
-        // Each refers to the same bytes again and again, and lets go of them.
-        let writers = people.iter().map(|person| {
-            let raw = &raw;
+        let collected = AtomicUsize::new(0);
+        // Each refers to the same bytes again and again, and lets go of them. One after the other stops, and the last
+        // goes on until it has been seen that they were gone in between.
+        let writers = people.iter().enumerate().map(|(n, person)| {
+            let (raw, collected) = (&raw, &collected);
             async move {
-                for _ in 0..12 {
+                let last = n == 3;
+                for round in 0..500 {
+                    if round >= 12 + 2 * n && (!last || collected.load(Ordering::SeqCst) > 0) {
+                        return;
+                    }
                     let id: Uuid = file(app, person, raw).await;
                     for _ in 0..3 {
                         assert!(read(&app.store, &digest).await == *raw, "the bytes of a message are there");
@@ -171,19 +177,18 @@ both!(what_is_referred_to_while_it_is_collected_stays, |engine| async move {
             }
         });
         let collectors = (0..2).map(|_| async {
-            let mut collected = 0;
             while !over.load(Ordering::SeqCst) {
                 // Its time is after the grace, so that every row may go as soon as nothing refers to it.
-                collected += app.store.collect_some(10, app.now() + 2 * HOUR).await.unwrap();
+                let some = app.store.collect_some(10, app.now() + 2 * HOUR).await.unwrap();
+                collected.fetch_add(some, Ordering::SeqCst);
             }
-            collected
         });
         let writing = async {
             futures_util::future::join_all(writers).await;
             over.store(true, Ordering::SeqCst);
         };
-        let (collected, ()) = tokio::join!(futures_util::future::join_all(collectors), writing);
-        assert!(collected.iter().sum::<usize>() > 0, "there was no race");
+        tokio::join!(futures_util::future::join_all(collectors), writing);
+        assert!(collected.load(Ordering::SeqCst) > 0, "there was no race");
         collect(app, app.now() + 2 * HOUR).await;
         assert_eq!(blobs(app).await, 0);
     }

@@ -9,7 +9,7 @@ use restante::store::db::{Statement, split, sql};
 use restante::store::{Error, Store};
 use tokio::sync::{Barrier, Notify};
 
-use crate::support::{Database, Engine, within};
+use crate::support::{Database, Engine, until, within};
 
 /// The tests need some table; this one has nothing that hangs on it.
 fn put(n: i64) -> Statement {
@@ -257,9 +257,14 @@ async fn collisions_are_tried_again() {
     fn add(n: i64) -> Statement {
         sql("update domain set created_at = created_at + 10 where name = $1").bind(n.to_string())
     }
-    let calls = [(1, 2), (2, 1)].map(|(first, second)| {
-        let (store, barrier, tries) = (store.clone(), both_hold_one.clone(), tries.clone());
-        tokio::spawn(async move {
+    let mut calls = Vec::new();
+    for (n, (first, second)) in [(1, 2), (2, 1)].into_iter().enumerate() {
+        let (store, barrier, count) = (store.clone(), both_hold_one.clone(), tries.clone());
+        // One after the other, or both choose the same lane, where the second waits for the first to end.
+        until("the first to run", || async { (tries.load(Ordering::SeqCst) as usize >= n).then_some(()) })
+            .await;
+        let tries = count;
+        calls.push(tokio::spawn(async move {
             let mut again = false;
             let unit = store.write(async move |tx| {
                 tries.fetch_add(1, Ordering::SeqCst);
@@ -270,8 +275,8 @@ async fn collisions_are_tried_again() {
                 tx.run(add(second)).await
             });
             unit.await
-        })
-    });
+        }));
+    }
     for call in calls {
         assert_eq!(within("a deadlock's end", call).await.unwrap().unwrap(), 1);
     }

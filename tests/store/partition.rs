@@ -45,8 +45,8 @@ fn partition(table: &str, triggers: &[(String, String)]) -> String {
         );
     }
     _ = write!(text, "insert into {table} select * from {table}_whole; drop table {table}_whole;");
-    for (of, definition) in triggers.iter().filter(|(of, _)| of == table) {
-        _ = write!(text, "{definition}; comment on table {of} is 'partitioned';");
+    for (_, definition) in triggers.iter().filter(|(of, _)| of == table) {
+        _ = write!(text, "{definition};");
     }
     text
 }

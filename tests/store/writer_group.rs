@@ -57,6 +57,39 @@ both!(units_that_wait_share_a_commit, |engine| async move {
     assert!(commits <= 200, "{commits} commits of 400 units");
 });
 
+both!(units_of_the_same_statements_go_down_together_and_fail_alone, |engine| async move {
+    let database = Database::new(engine).await;
+    let store = database.store().await;
+    for n in 0..10 {
+        store.put([], vec![put(n)], vec![]).await.unwrap();
+    }
+    let before = store.tallied();
+    let calls = (100..500_i64).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            // Every fiftieth is there already, and the statement before it must not be kept either.
+            let name = if n % 50 == 0 { n / 50 } else { n };
+            (n, store.put([], vec![put(n + 1000), put(name)], vec![]).await)
+        })
+    });
+    for joined in join_all(calls).await {
+        let (n, result) = joined.unwrap();
+        match n % 50 {
+            0 => assert!(matches!(result, Err(Error::Conflict)), "{n}: {result:?}"),
+            _ => assert!(result.is_ok(), "{n}: {result:?}"),
+        }
+    }
+    let good = (100..500).filter(|n| n % 50 > 0);
+    let all: Vec<i64> = (0..10).chain(good.clone()).chain(good.map(|n| n + 1000)).collect();
+    assert_eq!(kept(&store).await, all);
+    let done = store.tallied();
+    let (units, calls) = (done.units - before.units, done.calls - before.calls);
+    println!("{engine:?}: {units} units in {calls} calls");
+    if engine == Engine::Sqlite {
+        assert!(calls < 300, "{calls} calls for {units} units");
+    }
+});
+
 both!(accounts_that_write_to_each_other_never_collide, |engine| async move {
     let app = App::start(engine).await;
     let mut people = Vec::new();

@@ -9,7 +9,9 @@ export function worker(): Plugin {
   return {
     name: 'worker',
     apply: 'build',
-    generateBundle(_options, bundle) {
+    // After the others: chunks that hold nothing but styles are taken out first, and a file that is not there would keep the
+    // worker from being installed.
+    generateBundle: { order: 'post', handler(_options, bundle) {
       const chunk = bundle['sw.js'];
       if (chunk?.type !== 'chunk') { this.error('there is no worker'); return; }
       if (chunk.imports.length > 0) this.error(`the worker imports ${chunk.imports.join(', ')}`);
@@ -19,6 +21,6 @@ export function worker(): Plugin {
       const version = createHash('sha256').update(files.join('\n')).update(readFileSync('index.html'));
       for (const name of readdirSync('public').sort()) version.update(readFileSync(`public/${name}`));
       chunk.code = `const VERSION=${JSON.stringify(version.digest('hex').slice(0, 16))},FILES=${JSON.stringify(files)};${chunk.code}`;
-    },
+    } },
   };
 }

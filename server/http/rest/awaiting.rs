@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Answered;
-use super::promises::{Promise, of};
+use super::promises::{Promise, all_of};
 use crate::http::access::Caller;
 use crate::http::body::{Json, id_of};
 use crate::http::problem::{self, Problem};
@@ -65,19 +65,15 @@ pub async fn awaiting(
     let most = wait::seconds(body.wait, &headers)?;
     let mut wait = Waits::begin(&state, ids.iter().map(|id| Topic::Promise(*id)), most);
     let (rows, settled) = loop {
-        let mut rows = Vec::with_capacity(ids.len());
-        for id in &ids {
-            rows.push(state.store.promise(account, *id).await?.ok_or_else(Problem::not_found)?);
-        }
+        let known = state.store.promises_known(account, &ids).await?;
+        let row = |id: &Uuid| known.iter().find(|row| row.id == *id).cloned();
+        let rows: Vec<_> = ids.iter().map(row).collect::<Option<_>>().ok_or_else(Problem::not_found)?;
         let ended = rows.iter().filter(|row| row.state != "pending").count();
         let settled = if all { ended == rows.len() } else { ended > 0 };
         if settled || !wait.again(&state).await {
             break (rows, settled);
         }
     };
-    let mut promises = Vec::with_capacity(rows.len());
-    for row in rows {
-        promises.push(of(&state, account, row).await?);
-    }
+    let promises = all_of(&state, account, rows).await?;
     Ok(axum::Json(Awaited { settled, promises }).into_response())
 }

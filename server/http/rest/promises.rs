@@ -211,6 +211,25 @@ pub(super) async fn of(state: &AppState, account: Uuid, row: PromiseRow) -> Resu
     Ok(shown(account, state.store.whole(row).await?, message))
 }
 
+/// Promises as the API shows them, read for all of them at once.
+pub(super) async fn all_of(
+    state: &AppState,
+    account: Uuid,
+    rows: Vec<PromiseRow>,
+) -> Result<Vec<Promise>, Problem> {
+    let foreign: Vec<Uuid> = rows.iter().filter(|row| row.account_id != account).map(|row| row.id).collect();
+    let asked = if foreign.is_empty() { Vec::new() } else { state.store.asked_of(account, &foreign).await? };
+    let shown = |whole: Whole| {
+        let message = if whole.row.account_id == account {
+            Some(whole.row.email_id)
+        } else {
+            asked.iter().find(|asked| asked.promise_id == whole.row.id).map(|asked| asked.email_id)
+        };
+        shown(account, whole, message)
+    };
+    Ok(state.store.wholes(rows).await?.into_iter().map(shown).collect())
+}
+
 /// The account's own copy of the message of a promise.
 pub(super) async fn message_of(
     state: &AppState,
@@ -293,21 +312,7 @@ pub async fn list(State(state): State<AppState>, caller: Caller, Params(query): 
     let (in_state, kind) = (query.state.as_deref(), query.kind.as_deref());
     let mut rows = state.store.promises(account, side, in_state, kind, before, page.fetch()).await?;
     let next_cursor = page.cut(&mut rows, |row| (0, row.id));
-    let mut items = Vec::with_capacity(rows.len());
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let asked = if ids.is_empty() || side == Side::Asker {
-        Vec::new()
-    } else {
-        state.store.asked_of(account, &ids).await?
-    };
-    for whole in state.store.wholes(rows).await? {
-        let row = &whole.row;
-        let message = match side {
-            Side::Asker => Some(row.email_id),
-            Side::Asked => asked.iter().find(|asked| asked.promise_id == row.id).map(|asked| asked.email_id),
-        };
-        items.push(shown(account, whole, message));
-    }
+    let items = all_of(&state, account, rows).await?;
     Ok(axum::Json(List { items, next_cursor, as_of: None }).into_response())
 }
 

@@ -72,7 +72,7 @@ test('keys read, choose, file and answer', async ({ page, ana, bo, account }) =>
   await expect(page.getByRole('region', { name: 'Question from deploy-bot' })).toBeFocused();
   expect((await bot.api<{ state: string }>('GET', `/v1/promises/${sent.promises.answer?.id}`)).state).toBe('pending');
   await page.keyboard.press('y');
-  expect(await bot.api('GET', `/v1/promises/${sent.promises.answer?.id}?wait=10`)).toMatchObject({ state: 'fulfilled', value: { choice: 'yes' } });
+  expect(await bot.api('GET', `/v1/promises/${sent.promises.answer?.id}?wait=30`)).toMatchObject({ state: 'fulfilled', value: { choice: 'yes' } });
 
   await page.keyboard.press('g');
   await page.keyboard.press('a');

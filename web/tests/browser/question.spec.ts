@@ -9,6 +9,7 @@ async function ask(bot: Person, to: string[], subject: string, deadline = 'P1D')
   return sent.promises.answer?.id ?? '';
 }
 
+// An answer can be taken back for ten seconds: whoever asked waits so much longer.
 test('an answer fulfils the promise', async ({ page, ana, account }) => {
   const bot = account('deploy-bot', 'service');
   const promise = await ask(bot, [ana.address], 'Deploy 4821?');
@@ -16,9 +17,10 @@ test('an answer fulfils the promise', async ({ page, ana, account }) => {
   const card = page.getByRole('region', { name: 'Question from deploy-bot' });
   await expect(card).toContainText('deploy-bot is waiting for your answer');
   await card.getByRole('button', { name: 'Approve' }).click();
-  await expect(page.getByText('You answered “Approve”')).toBeVisible();
+  await expect(page.getByText('Sending “Approve” in').first()).toBeVisible(); // it can be taken back
+  await expect(page.getByText('You answered “Approve”')).toBeVisible({ timeout: 20_000 });
   await accessible(page);
-  const settled = await bot.api<Promised>('GET', `/v1/promises/${promise}?wait=10`);
+  const settled = await bot.api<Promised>('GET', `/v1/promises/${promise}?wait=30`);
   expect(settled).toMatchObject({ state: 'fulfilled', value: { choice: 'approve' }, answers: [{ by: ana.address, via: 'web' }] });
   await page.reload();
   await expect(page.getByText('You answered “Approve”')).toBeVisible();
@@ -37,7 +39,7 @@ test('a required note is asked for before anything is sent', async ({ page, ana,
   expect((await bot.api<Promised>('GET', `/v1/promises/${promise}`)).state).toBe('pending');
   await page.getByLabel('Note').fill('The migration is not reviewed.');
   await page.getByRole('button', { name: 'Reject' }).click();
-  const settled = await bot.api<Promised>('GET', `/v1/promises/${promise}?wait=10`);
+  const settled = await bot.api<Promised>('GET', `/v1/promises/${promise}?wait=30`);
   expect(settled.value).toEqual({ choice: 'reject', comment: 'The migration is not reviewed.' });
 });
 
@@ -60,7 +62,7 @@ test('declined, withdrawn and expired questions say so', async ({ page, ana, acc
   await page.getByLabel('Note').fill('Not mine to decide.');
   await page.getByRole('button', { name: 'Decline to answer' }).click();
   await expect(page.getByText('You declined to answer')).toBeVisible();
-  expect(await bot.api<Promised>('GET', `/v1/promises/${declined}?wait=10`)).toMatchObject({ state: 'rejected', reason: { code: 'declined' } });
+  expect(await bot.api<Promised>('GET', `/v1/promises/${declined}?wait=30`)).toMatchObject({ state: 'rejected', reason: { code: 'declined' } });
 
   const withdrawn = await ask(bot, [ana.address], 'Withdrawn?');
   await ana.received('Withdrawn?');

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::db::sql;
 use super::delivery::{Attempt, updated};
-use super::promise::take_out;
+use super::settle::take_out;
 use super::suppression::Suppressed;
 use super::{Error, Result, Store};
 
@@ -120,7 +120,7 @@ impl Store {
             }
             let mut events = vec![updated(account, email, delivery)];
             if let (Some(_), Some(asked_by)) = (failed, asked_by) {
-                events.extend(take_out(tx, account, asked_by, now).await?);
+                events.extend(take_out(tx, account, asked_by, delivery, now).await?);
             }
             tx.tell(events, now).await?;
             Ok(true)

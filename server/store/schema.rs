@@ -21,10 +21,10 @@ const SHARED: &[Text] = migrations![
     "0004_forwarding.sql" = 4 "forwarding",
     "0006_upkeep.sql" = 6 "upkeep",
     "0009_pause.sql" = 9 "pause",
-    "0011_destinations.sql" = 11 "destinations",
-    "0012_returns.sql" = 12 "returns",
     "0013_asks.sql" = 13 "asks",
     "0016_inbox.sql" = 16 "inbox",
+    "0017_destinations.sql" = 17 "destinations",
+    "0018_returns.sql" = 18 "returns",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

@@ -77,7 +77,7 @@ both!(addresses_that_nothing_is_sent_to_are_kept_by_hand, |engine| async move {
     root.patch(&path, json!({ "expires_at": "2020-01-01T00:00:00Z" })).await.problem(422, "invalid_body");
     root.post("/v1/admin/suppressions", json!({ "address": "x", "reason": "y" }))
         .await
-        .problem(422, "invalid_body");
+        .problem(422, "invalid_address");
     let listed = root.get("/v1/admin/suppressions?address=STOP@x.test").await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     for n in 0..3 {

@@ -12,13 +12,17 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::config::Config;
+use crate::delivery::capture::CAPTURE;
+use crate::delivery::relay::TimeOuts;
 use crate::delivery::{self, Worker};
 use crate::http::rest::session::setup_digest;
 use crate::http::{self, AppState};
+use crate::mail::address::Address;
 use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::retry::Schedule;
 use crate::smtp;
+use crate::store::account::{Kind, NewAccount};
 use crate::store::remote::Location;
 use crate::store::{self, Store};
 use crate::submission;
@@ -58,7 +62,9 @@ impl App {
     /// A system with these settings, the system's time and its randomness.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, clock: Clock::system(), ids: Ids::system(), blobs: None, doors: true, worker: true }
+        // A sandbox's time can be moved, so that a retry of days is seen at once.
+        let clock = if config.is_sandbox() { Clock::sandbox() } else { Clock::system() };
+        Self { config, clock, ids: Ids::system(), blobs: None, doors: true, worker: true }
     }
 
     /// Takes time and chance from these.
@@ -98,9 +104,13 @@ impl App {
         let url = config.database.url.clone();
         let settings = store::Settings { url, data_dir: config.data_dir.clone(), blobs };
         let store = Store::open(&settings).await.context("the store cannot be opened")?;
+        store.keep_return_key(self.ids.secret(), self.clock.now_ms()).await?;
         let domain = config.mail.domain.clone();
         if !store.local_domains().await?.contains(&domain) {
             store.add_domain(domain.clone(), self.clock.now_ms()).await?;
+        }
+        if config.is_sandbox() {
+            self.capture(&store, &domain).await?;
         }
         Ok(submission::Context {
             store,
@@ -112,6 +122,22 @@ impl App {
         })
     }
 
+    /// Makes the account that captures mail, unless it is there.
+    async fn capture(&self, store: &Store, domain: &str) -> anyhow::Result<()> {
+        let address: Address = format!("{CAPTURE}@{domain}").parse().context("mail.domain is no domain")?;
+        if !store.accounts_of(&[address.key()]).await?.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now_ms();
+        let (id, name) = (self.ids.id(now), "Captured mail".to_owned());
+        let account = NewAccount { id, address, name, kind: Kind::Service, admin: false, password: None };
+        match store.create_account(account, now).await {
+            // Another process was first.
+            Ok(()) | Err(store::Error::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The worker's settings.
     ///
     /// # Errors
@@ -120,6 +146,24 @@ impl App {
         let retry = &self.config.delivery;
         Ok(delivery::Settings {
             relay: self.config.next_hop()?,
+            domains: self.config.domains()?,
+            name_servers: self.config.relay.name_servers.clone(),
+            roots: match &self.config.relay.ca_file {
+                Some(file) => Some(
+                    fs::read(file)
+                        .with_context(|| format!("relay.ca_file: {} cannot be read", file.display()))?
+                        .into(),
+                ),
+                None => None,
+            },
+            connections: self.config.relay.connections,
+            time_outs: TimeOuts {
+                connect: self.config.relay.connect_within,
+                command: self.config.relay.reply_within,
+                content: self.config.relay.content_within,
+            },
+            delay_notice_after: retry.delay_notice_after,
+            suppress_for: retry.suppress_for,
             public_url: public_url.as_str().trim_end_matches('/').to_owned(),
             retry: Schedule {
                 first: retry.first_retry,

@@ -1,15 +1,18 @@
 //! The settings: defaults, then a file, then the environment. `config/restante.toml` shows every one of them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::delivery::next_hop::NextHop;
+use crate::delivery::next_hop::Way;
+use crate::delivery::relay::TimeOuts;
 use crate::http;
 use crate::mail::duration;
 use crate::smtp::{At, Tls};
 use crate::store::remote::Location;
+use anyhow::Context as _;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -88,11 +91,28 @@ pub struct Mail {
 }
 
 /// The next hop for outside addresses.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Relay {
-    /// `smtp://host:port` or `smtps://user:password@host`; none: outside mail is refused.
+    /// `smtp://host:port`, `smtps://user:password@host`, `mx` or `capture`; none: outside mail is refused.
     pub url: Option<String>,
+    /// Next hops of their own for some domains.
+    pub domains: BTreeMap<String, String>,
+    /// A file with certificates (PEM) of authorities that are trusted beside the well-known ones.
+    pub ca_file: Option<PathBuf>,
+    /// Name servers for `mx`; none are the system's.
+    pub name_servers: Vec<SocketAddr>,
+    /// Connections to one next hop at once.
+    pub connections: usize,
+    /// How long connecting, the greeting, TLS and AUTH may take, each.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub connect_within: Duration,
+    /// How long the replies to MAIL, RCPT and DATA may take, each.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub reply_within: Duration,
+    /// How long the content and the reply to its final dot may take, beside a second for each 16 KiB.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub content_within: Duration,
 }
 
 /// Retries of deliveries.
@@ -111,6 +131,12 @@ pub struct Delivery {
     /// How long a node that gave no sign of life keeps its work.
     #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
     pub lease: Duration,
+    /// How long a message is tried before its sender is told that it takes long.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub delay_notice_after: Duration,
+    /// How long nothing is sent to an address that was refused as unknown.
+    #[serde(serialize_with = "span_out", deserialize_with = "span_in")]
+    pub suppress_for: Duration,
 }
 
 /// Logging.
@@ -162,6 +188,22 @@ impl Default for Smtp {
     }
 }
 
+impl Default for Relay {
+    fn default() -> Self {
+        let time_outs = TimeOuts::default();
+        Self {
+            url: None,
+            domains: BTreeMap::new(),
+            ca_file: None,
+            name_servers: Vec::new(),
+            connections: 20,
+            connect_within: time_outs.connect,
+            reply_within: time_outs.command,
+            content_within: time_outs.content,
+        }
+    }
+}
+
 impl Default for Mail {
     fn default() -> Self {
         Self { domain: "localhost".into() }
@@ -175,6 +217,8 @@ impl Default for Delivery {
             max_retry: Duration::from_secs(4 * 3600),
             give_up_after: Duration::from_secs(5 * 86_400),
             lease: Duration::from_secs(30),
+            delay_notice_after: Duration::from_secs(4 * 3600),
+            suppress_for: Duration::from_secs(30 * 86_400),
         }
     }
 }
@@ -221,8 +265,28 @@ impl Config {
     ///
     /// # Errors
     /// It cannot be used; says what it has to look like.
-    pub fn next_hop(&self) -> anyhow::Result<Option<NextHop>> {
+    pub fn next_hop(&self) -> anyhow::Result<Option<Way>> {
         Ok(self.relay.url.as_deref().map(str::parse).transpose()?)
+    }
+
+    /// Whether this is a sandbox, which sends nothing: `relay.url = "capture"`.
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        matches!(self.next_hop(), Ok(Some(Way::Capture)))
+    }
+
+    /// The next hops that `relay.domains` names, by domain.
+    ///
+    /// # Errors
+    /// One cannot be used; says which.
+    pub fn domains(&self) -> anyhow::Result<BTreeMap<String, Way>> {
+        let read = |(name, url): (&String, &String)| {
+            let hop = url.parse().with_context(|| format!("relay.domains: {name}"))?;
+            let domain = format!("postmaster@{name}").parse::<crate::mail::address::Address>();
+            let domain = domain.with_context(|| format!("relay.domains: {name:?} is no domain"))?;
+            Ok((domain.domain().to_owned(), hop))
+        };
+        self.relay.domains.iter().map(read).collect()
     }
 
     /// The object store that `blobs.url` names, if it is set; how it is reached says the environment (`AWS_…`).
@@ -236,7 +300,7 @@ impl Config {
     }
 
     fn checked(self) -> anyhow::Result<Self> {
-        let Delivery { first_retry, max_retry, give_up_after, lease } = self.delivery;
+        let Delivery { first_retry, max_retry, give_up_after, lease, .. } = self.delivery;
         anyhow::ensure!(!first_retry.is_zero(), "delivery.first_retry must be longer than nothing");
         anyhow::ensure!(
             first_retry <= max_retry,
@@ -256,6 +320,14 @@ impl Config {
             "delivery.lease must be from 1s to 1h"
         );
         self.next_hop()?;
+        self.domains()?;
+        let Relay { connections, connect_within, reply_within, content_within, .. } = &self.relay;
+        anyhow::ensure!((1..=256).contains(connections), "relay.connections is from 1 to 256");
+        for (name, span) in
+            [("connect", connect_within), ("reply", reply_within), ("content", content_within)]
+        {
+            anyhow::ensure!(!span.is_zero(), "relay.{name}_within must be longer than nothing");
+        }
         self.object_store()?;
         if let Some(url) = &self.http.public_url {
             anyhow::ensure!(
@@ -332,6 +404,9 @@ mod tests {
             ("[mail]\ndomain = \"a b\"", "domain"),
             ("[http]\nlisten = \"everywhere\"", "listen"),
             ("[relay]\nurl = \"http://x\"", "relay.url"),
+            ("[relay]\nconnections = 0", "relay.connections"),
+            ("[relay.domains]\n\"x.test\" = \"http://x\"", "x.test"),
+            ("[relay.domains]\n\"x y\" = \"smtp://x\"", "no domain"),
             ("[blobs]\nurl = \"/var/blobs\"", "blobs.url"),
             ("[http]\npublic_url = \"https://x/y\"", "http.public_url"),
             ("[http]\ntrusted_proxies = [\"10.0.0.0/99\"]", "trusted_proxies"),

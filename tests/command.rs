@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
+use crate::support::client::text;
 use crate::support::mta::Mta;
 use crate::support::process::Process;
 use crate::support::{Engine, until, within};
@@ -225,4 +226,95 @@ both!(accounts_and_tokens_beside_a_running_server, |engine| async move {
     process.start();
     assert!(!process.greeting.contains("/setup"), "{}", process.greeting);
     assert!(!process.log().contains(&token), "a token in the log");
+});
+
+both!(the_operator_sees_why_and_acts_beside_the_server, |engine| async move {
+    let mut server = Process::new(engine, &[("RESTANTE_RELAY__URL", "smtp://127.0.0.1:9?tls=none")]).await;
+    server.run(&["account", "create", "ana@localhost", "--admin"]);
+    let token = server.run(&["token", "create", "ana@localhost", "--name", "here"]);
+    server.start();
+    let ana = server.client().token(&token);
+    let letter = json!({ "to": ["out@x.test"], "subject": "where is it", "text": "hi" });
+    let sent = ana.post("/v1/messages", letter).await.expect(202);
+    let (message, delivery) = (text(&sent, "id").to_owned(), text(&sent["deliveries"][0], "id").to_owned());
+    until("the first attempt", || async {
+        let rows = ana.get(&format!("/v1/messages/{message}/deliveries")).await.expect(200);
+        (rows["items"][0]["state"] == "delayed").then_some(())
+    })
+    .await;
+    let told = server.run(&["explain", &message]);
+    assert!(told.contains("“where is it” from ana@localhost was accepted on"), "{told}");
+    assert!(told.contains("To out@x.test:") && told.contains("cannot reach 127.0.0.1:9"), "{told}");
+    assert!(told.contains("It is tried again at"), "{told}");
+    assert_eq!(server.run(&["explain", &delivery]).lines().next(), Some("To out@x.test (mail):"));
+    let listed = server.run(&["queue"]);
+    assert!(listed.contains(&delivery) && listed.contains("delayed"), "{listed}");
+    let places = server.run(&["queue", "destinations"]);
+    assert!(
+        places.contains("x.test: 1 waiting") && places.contains("127.0.0.1:9: not tried before"),
+        "{places}"
+    );
+    server.run(&["queue", "hold", &delivery]);
+    assert!(server.run(&["queue", "list", "--held", "--json"]).contains("\"held\":true"));
+    assert!(server.run(&["explain", &delivery]).contains("An operator holds it"));
+    let said = refused(&server, &["queue", "hold", &delivery], ("RESTANTE_LOG__LEVEL", "error"));
+    assert!(said.contains("were not changed"), "{said}");
+    server.run(&["queue", "release", "--destination", "x.test"]);
+    server.run(&["queue", "cancel", &delivery]);
+    assert!(server.run(&["explain", &message]).contains("It was taken back at"));
+    assert_eq!(server.run(&["queue"]), "Nothing waits.");
+});
+
+both!(a_domain_gets_a_key_and_its_records, |engine| async move {
+    let server = Process::new(engine, &[]).await;
+    let records = server.run(&["domain", "add", "Example.NET"]);
+    let lines: Vec<&str> = records.lines().collect();
+    assert_eq!(lines[0], "example.net. MX 10 localhost.");
+    assert_eq!(lines[1], "example.net. TXT \"v=spf1 mx -all\"");
+    assert!(
+        lines[2].starts_with("restante._domainkey.example.net. TXT \"v=DKIM1; k=ed25519; p="),
+        "{records}"
+    );
+    assert!(lines[3].starts_with("_dmarc.example.net. TXT \"v=DMARC1;"), "{records}");
+    // Its key stays.
+    assert_eq!(server.run(&["domain", "add", "example.net"]), records);
+    assert_eq!(server.run(&["domain", "records", "example.net"]), records);
+    assert_eq!(server.run(&["domain", "list"]), "example.net\nlocalhost");
+    server.run(&["domain", "forget-key", "example.net", "restante"]);
+    assert_eq!(server.run(&["domain", "records", "example.net"]).lines().count(), 3);
+    let said = refused(&server, &["domain", "add", "not a domain"], ("RESTANTE_LOG__LEVEL", "error"));
+    assert!(said.contains("is no domain"), "{said}");
+});
+
+both!(a_sandbox_has_a_clock_that_can_be_moved, |engine| async move {
+    let mut server = Process::new(engine, &[("RESTANTE_RELAY__URL", "capture")]).await;
+    server.run(&["account", "create", "ana@localhost", "--admin"]);
+    let token = server.run(&["token", "create", "ana@localhost", "--name", "here"]);
+    server.start();
+    let kept = server.run(&["token", "create", "capture@localhost", "--name", "test"]);
+    let (ana, kept) = (server.client().token(&token), server.client().token(&kept));
+    let letter = json!({ "to": ["slow+451@x.test"], "subject": "later", "text": "hi" });
+    ana.post("/v1/messages", letter).await.expect(202);
+    for _ in 0..2 {
+        until("a failed attempt", || async {
+            let rows = ana.get("/v1/deliveries?state=delayed").await.expect(200);
+            (!rows["items"].as_array().unwrap().is_empty()).then_some(())
+        })
+        .await;
+        let moved = ana.post("/v1/admin/clock", json!({ "advance": "PT4H" })).await.expect(200);
+        assert!(text(&moved, "now") > "2026");
+    }
+    let captured = until("the captured message", || async {
+        let list = kept.get("/v1/messages?mailbox=inbox").await.expect(200);
+        list["items"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!(captured["subject"], "later");
+    ana.post("/v1/admin/clock", json!({ "advance": "P400D" })).await.problem(422, "invalid_body");
+    let mut real = Process::new(engine, &[]).await;
+    real.run(&["account", "create", "ana@localhost", "--admin"]);
+    let token = real.run(&["token", "create", "ana@localhost", "--name", "here"]);
+    real.start();
+    let ana = real.client().token(&token);
+    ana.post("/v1/admin/clock", json!({ "advance": "PT1H" })).await.problem(409, "not_a_sandbox");
 });

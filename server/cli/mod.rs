@@ -5,6 +5,8 @@ mod ask;
 mod backup;
 mod client;
 mod demo;
+mod domain;
+mod explain;
 mod mail;
 mod migrate;
 mod queue;
@@ -47,9 +49,6 @@ enum Command {
     /// API tokens.
     #[command(subcommand)]
     Token(token::Command),
-    /// What is owed to whomever.
-    #[command(subcommand)]
-    Queue(queue::Command),
     /// Fills an empty system with people, threads, an open question and a delayed message to look at.
     Demo,
     /// Writes a backup into a new directory, while the server runs.
@@ -64,6 +63,19 @@ enum Command {
         /// Only checks it.
         #[arg(long)]
         check: bool,
+    },
+    /// Domains of ours, the keys their mail is signed with, and their DNS records.
+    #[command(subcommand)]
+    Domain(domain::Command),
+    /// What waits to be delivered, why, and what is done about it.
+    Queue {
+        #[command(subcommand)]
+        command: Option<queue::Command>,
+    },
+    /// Tells one message's whole way in plain sentences.
+    Explain {
+        /// The message's id here, or a delivery's.
+        id: uuid::Uuid,
     },
     /// Prints every setting with its default.
     Settings,
@@ -115,10 +127,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Migrate => migrate::run(config).await,
             Command::Account(command) => account::run(config, command).await,
             Command::Token(command) => token::run(config, command).await,
-            Command::Queue(command) => queue::run(config, command).await,
             Command::Backup { to } => backup::backup(config, &to).await,
             Command::Restore { from, check } => backup::restore(&config, &from, check).await,
             Command::Demo => demo::run(config).await,
+            Command::Domain(command) => domain::run(config, command).await,
+            Command::Queue { command } => queue::run(config, command).await,
+            Command::Explain { id } => explain::run(config, id).await,
             Command::Settings
             | Command::Send(_)
             | Command::Inbox(_)

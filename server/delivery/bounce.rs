@@ -1,15 +1,17 @@
-//! Bounces: the delivery status notification (RFC 3464) that tells a sender of a failure, filed into the sender's
-//! inbox in the unit that settles the delivery.
+//! Bounces and delay notices: the delivery status notification (RFC 3464) that tells a sender of a failure or a
+//! delay, filed into the sender's inbox in the unit that records it.
 
 use std::io::Read as _;
 use std::sync::Arc;
 
 use super::Inner;
+use super::relay::Reply;
 use super::work::Failure;
 use crate::mail::address::{Address, Named};
 use crate::mail::dsn::{self, Report};
 use crate::mail::message::Content;
-use crate::mail::thread;
+use crate::mail::status::Status;
+use crate::mail::{clock, thread};
 use crate::store::blob::{Blob, Stored};
 use crate::store::delivery::{Filed, Leased};
 use crate::store::email::{Head, NewEmail};
@@ -22,26 +24,75 @@ const HEADER: u64 = 64 * 1024;
 /// What a bounce may be at most.
 const LIMIT: u64 = 4 << 20;
 
+/// What a sender is told of a delivery.
+#[derive(Debug, Clone)]
+pub(super) enum Told {
+    /// It will not be tried again.
+    Failed(Failure),
+    /// It takes long.
+    Delayed {
+        /// Why, as a code.
+        status: Status,
+        /// What happened last.
+        reply: Reply,
+        /// Until when it is tried, in milliseconds.
+        until: i64,
+    },
+}
+
+impl Told {
+    fn status(&self) -> Status {
+        match self {
+            Told::Failed(failure) => failure.status,
+            Told::Delayed { status, .. } => *status,
+        }
+    }
+
+    fn reply(&self) -> &Reply {
+        match self {
+            Told::Failed(failure) => &failure.reply,
+            Told::Delayed { reply, .. } => reply,
+        }
+    }
+
+    /// What tells its message from others about the same delivery.
+    fn tag(&self) -> &'static str {
+        match self {
+            Told::Failed(_) => "bounce",
+            Told::Delayed { .. } => "delayed",
+        }
+    }
+}
+
 impl Inner {
-    /// The bounce for a failed delivery; none when there is no sender to tell.
-    pub(super) async fn bounce(
+    /// What tells a delivery's sender of its failure or delay; none when there is no sender to tell, or when a
+    /// machine wrote it and it only takes long.
+    pub(super) async fn report(
         self: &Arc<Self>,
         leased: &Leased,
         submission: &SubmissionRow,
-        failure: &Failure,
+        told: &Told,
     ) -> Result<Option<Filed>> {
         let store = &self.context.store;
         let Ok(to) = submission.mail_from.parse::<Address>() else { return Ok(None) };
         let (head, now) = (submission.head()?, self.now());
         let original = store.content(&head.digest).await?;
+        let delayed = matches!(told, Told::Delayed { .. });
+        if delayed && original.automatic {
+            return Ok(None);
+        }
         let stored = self.stored(&head.digest).await?;
-        let (leased, failure, worker) = (leased.clone(), failure.clone(), self.clone());
+        let (leased, words, worker) = (leased.clone(), told.clone(), self.clone());
         let (account, created_at) = (leased.account_id, submission.created_at);
-        let message_id = format!("bounce.{}@{}", leased.id.simple(), self.context.domain);
-        let source_id = leased.id.as_bytes().to_vec();
+        let message_id = format!("{}.{}@{}", told.tag(), leased.id.simple(), self.context.domain);
+        let mut source_id = leased.id.as_bytes().to_vec();
+        if delayed {
+            // Beside the bounce that may follow.
+            source_id.extend_from_slice(b"delayed");
+        }
         let named = message_id.clone();
         let written = tokio::task::spawn_blocking(move || {
-            worker.write_bounce(&leased, &to, &original, &stored, &failure, created_at, now, &named)
+            worker.write_report(&leased, &to, &original, &stored, &words, created_at, now, &named)
         });
         let (blob, content) = written.await.map_err(|_| Error::Broken)??;
         let email = NewEmail {
@@ -70,13 +121,13 @@ impl Inner {
     }
 
     #[expect(clippy::too_many_arguments, reason = "everything a report tells of")]
-    fn write_bounce(
+    fn write_report(
         &self,
         leased: &Leased,
         to: &Address,
         original: &Content,
         stored: &Stored,
-        failure: &Failure,
+        told: &Told,
         arrival_ms: i64,
         now: i64,
         message_id: &str,
@@ -94,8 +145,16 @@ impl Inner {
             .parse()
             .map_err(|_| Error::Unusable("mail.domain is not a domain".into()))?;
         let from = Named::new(Some("Mail delivery"), from.clone()).unwrap_or_else(|_| from.into());
-        let human = explanation(&leased.recipient, &original.subject, failure);
-        let diagnostic = failure.reply.code.map(|code| format!("{code} {}", failure.reply.text));
+        let reply = told.reply();
+        let diagnostic = reply.code.map(|code| format!("{code} {}", reply.text));
+        let (action, human, until) = match told {
+            Told::Failed(failure) => {
+                ("failed", explanation(&leased.recipient, &original.subject, failure), None)
+            }
+            Told::Delayed { until, .. } => {
+                ("delayed", patience(&leased.recipient, &original.subject, reply, *until), Some(*until))
+            }
+        };
         let report = Report {
             reporting_mta: domain,
             from,
@@ -105,13 +164,13 @@ impl Inner {
             original,
             original_headers: &header,
             recipient: &leased.recipient,
-            action: "failed",
-            status: failure.status,
-            remote: failure.reply.remote.as_deref(),
+            action,
+            status: told.status(),
+            remote: reply.remote.as_deref(),
             diagnostic: diagnostic.as_deref(),
             arrival_ms,
             last_attempt_ms: now,
-            will_retry_until_ms: None,
+            will_retry_until_ms: until,
             human: &human,
         };
         let mut spool = self.context.store.spool(LIMIT);
@@ -120,18 +179,38 @@ impl Inner {
     }
 }
 
+/// A subject as it is written in a sentence.
+fn quoted(subject: &str) -> String {
+    if subject.is_empty() { "without a subject".to_owned() } else { format!("“{subject}”") }
+}
+
+/// Who said what.
+fn said(reply: &Reply) -> String {
+    let who = reply.remote.as_ref().map(|remote| format!("{remote} said: ")).unwrap_or_default();
+    let code = reply.code.map(|code| format!("{code} ")).unwrap_or_default();
+    let text = if reply.text.is_empty() { "(nothing more was said)" } else { &reply.text };
+    format!("    {who}{code}{text}")
+}
+
+/// That it takes long, for a person to read.
+fn patience(recipient: &str, subject: &str, reply: &Reply, until: i64) -> String {
+    format!(
+        "Your message {} has not reached {recipient} yet. You need not do anything: it is tried again and again until \
+         {}, and you will be told if it cannot be delivered.\n\nThe last attempt ended so:\n\n{}\n",
+        quoted(subject),
+        clock::at(until).to_rfc2822(),
+        said(reply),
+    )
+}
+
 /// What happened and what to do, for a person to read.
 fn explanation(recipient: &str, subject: &str, failure: &Failure) -> String {
-    let subject =
-        if subject.is_empty() { "without a subject".to_owned() } else { format!("“{subject}”") };
+    let (subject, said) = (quoted(subject), said(&failure.reply));
     let what = match failure.class {
         "expired" if failure.code == "gave_up" => "It was tried again and again. The last attempt ended so:",
         "permanent" if failure.tried => "The server that takes mail for this address refused it:",
         _ => "The reason:",
     };
-    let who = failure.reply.remote.as_ref().map(|remote| format!("{remote} said: ")).unwrap_or_default();
-    let code = failure.reply.code.map(|code| format!("{code} ")).unwrap_or_default();
-    let text = if failure.reply.text.is_empty() { "(nothing more was said)" } else { &failure.reply.text };
     let fix = match (failure.code, failure.status.subject) {
         ("expired", _) => "Send it again if it still matters.",
         ("gave_up", _) => "Send it again later, or reach the recipient another way.",
@@ -142,11 +221,15 @@ fn explanation(recipient: &str, subject: &str, failure: &Failure) -> String {
         ("not_supported_by_relay", _) => {
             "Send it to an address, and with a subject, without special characters."
         }
+        ("too_large", _) => "Send it without its attachments, or in parts.",
+        ("suppressed", _) => {
+            "Mail to this address came back before. Whoever runs this server can take it off the list (suppressions)."
+        }
         ("poison", _) => "Whoever runs this server finds the reason in its log.",
         _ => "The text above says what the other side objects to; whoever runs it can tell more.",
     };
     format!(
         "Your message {subject} could not be delivered to {recipient}. It will not be tried again.\n\n\
-         {what}\n\n    {who}{code}{text}\n\n{fix}\n"
+         {what}\n\n{said}\n\n{fix}\n"
     )
 }

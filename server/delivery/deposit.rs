@@ -9,6 +9,7 @@ use super::answered;
 use super::forward::notices;
 use super::notice::may_be_told;
 use super::reply;
+use super::returned::returned;
 use super::unverified;
 use crate::mail::address::Address;
 use crate::mail::authentication::Authentication;
@@ -132,6 +133,12 @@ pub async fn deposit(context: &Context, incoming: Incoming) -> Result<(), Reject
             Resolved::Local(account) => Copy::new(*account, incoming.role()),
             Resolved::Reply(stands_for) => match answered(context, &incoming, address, stands_for).await? {
                 Some(copy) => copy,
+                None => continue,
+            },
+            Resolved::Returned(path) => match returned(context, &incoming, *path).await? {
+                Some((account, role, thread)) => {
+                    Copy { seen: role == Role::Archive, thread, ..Copy::new(account, role) }
+                }
                 None => continue,
             },
             // The door has refused these at RCPT.

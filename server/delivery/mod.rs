@@ -7,47 +7,78 @@
 mod answered;
 mod asking;
 mod bounce;
+pub mod capture;
 pub mod deposit;
 pub mod forward;
+mod hands;
+mod health;
+mod hops;
+mod line;
 mod local;
+mod mx;
 pub mod next_hop;
 pub mod notice;
 mod pump;
 pub mod question;
 pub mod relay;
 mod reply;
+mod returned;
 mod route;
+mod turns;
 pub mod unverified;
 mod wire;
 mod work;
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::mail::dkim::Key;
 use crate::mail::retry::Schedule;
 use crate::store::delivery::Lane;
 use crate::submission::Context;
-use next_hop::NextHop;
-use relay::{Relay, TimeOuts};
+use health::Health;
+use hops::Hops;
+use next_hop::Way;
+use relay::TimeOuts;
 
 /// How the worker works.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The relay for mail to the outside; without one it waits.
-    pub relay: Option<NextHop>,
+    /// How mail to the outside leaves; without a way it waits.
+    pub relay: Option<Way>,
+    /// Ways of their own for some domains (lower-case).
+    pub domains: BTreeMap<String, Way>,
+    /// Name servers to ask; without any, the system's.
+    pub name_servers: Vec<SocketAddr>,
+    /// Whether mail hosts in private networks are connected to, when a domain names such.
+    pub private_hosts: bool,
+    /// Certificates (PEM) of authorities that are trusted beside the well-known ones.
+    pub roots: Option<Arc<[u8]>>,
+    /// The port of mail hosts.
+    pub mx_port: u16,
+    /// Connections to one relay at once.
+    pub connections: usize,
     /// Where the web inbox is, for the links in notices.
     pub public_url: String,
     /// When a failed attempt is tried again, and when to give up.
     pub retry: Schedule,
+    /// How long nothing more is sent to an address that does not exist; zero is never.
+    pub suppress_for: Duration,
+    /// How long a message is tried before its sender is told that it takes long; zero is never.
+    pub delay_notice_after: Duration,
     /// Deliveries worked on at once in each lane: into mailboxes here, and to the outside.
     pub at_once: usize,
-    /// Deliveries to one outside domain worked on at once.
+    /// Deliveries to one outside domain worked on at once, when it is known to take them.
     pub per_destination: usize,
+    /// What takes longer than this gives its place to others, within four times `at_once`.
+    pub slow_after: Duration,
     /// How long a lease lasts unless it is prolonged: after that long, the work of a worker that died is taken over.
     pub lease: Duration,
     /// How long to wait at most before looking at the queue again, whatever the bell says.
@@ -63,14 +94,23 @@ impl Default for Settings {
         let seconds = Duration::from_secs;
         Self {
             relay: None,
+            domains: BTreeMap::new(),
+            name_servers: Vec::new(),
+            private_hosts: false,
+            roots: None,
+            mx_port: 25,
+            connections: 20,
             public_url: "http://127.0.0.1:8080".into(),
             retry: Schedule {
                 first: seconds(60),
                 max: seconds(4 * 3600),
                 give_up_after: seconds(5 * 24 * 3600),
             },
+            suppress_for: seconds(30 * 24 * 3600),
+            delay_notice_after: seconds(4 * 3600),
             at_once: 64,
-            per_destination: 8,
+            per_destination: 20,
+            slow_after: seconds(20),
             lease: seconds(30),
             poll: seconds(15),
             drain: seconds(20),
@@ -86,7 +126,10 @@ pub struct Worker(Arc<Inner>);
 struct Inner {
     context: Context,
     settings: Settings,
-    relay: Option<Relay>,
+    hops: Hops,
+    health: Health,
+    /// The keys that mail is signed with, by domain.
+    keys: RwLock<HashMap<String, Vec<Arc<Key>>>>,
     stopping: CancellationToken,
 }
 
@@ -109,9 +152,10 @@ impl Worker {
     /// A worker on this store.
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
-        let relay =
-            settings.relay.clone().map(|hop| Relay::new(hop, context.domain.to_string(), settings.time_outs));
-        Self(Arc::new(Inner { context, settings, relay, stopping: CancellationToken::new() }))
+        let hops = Hops::new(&settings, &context.domain);
+        let (health, stopping) = (Health::default(), CancellationToken::new());
+        let keys = RwLock::default();
+        Self(Arc::new(Inner { context, settings, hops, health, keys, stopping }))
     }
 
     /// Works on everything that is due now, and returns how many deliveries that were. What it makes due in turn
@@ -135,9 +179,7 @@ impl Worker {
             shutdown.cancelled().await;
             inner.stopping.cancel();
         });
-        if let Some(relay) = &inner.relay {
-            relay.close().await;
-        }
+        inner.hops.close().await;
     }
 }
 

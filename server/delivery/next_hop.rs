@@ -1,6 +1,7 @@
 //! Where mail for the outside goes next, and how: the setting `relay.url` (RFC 5321 §2.1 calls it a relay).
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use url::Url;
@@ -25,6 +26,8 @@ pub struct NextHop {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Where it is, if that is not to be looked up.
+    pub address: Option<SocketAddr>,
     /// User and password, for AUTH (RFC 4954).
     pub credentials: Option<(String, String)>,
     /// How the way there is encrypted.
@@ -52,12 +55,9 @@ impl fmt::Display for NextHop {
 pub enum BadNextHop {
     /// Not of the known forms.
     #[error(
-        "relay.url must be smtp://[user:password@]host[:port][?tls=none|opportunistic|required] or smtps://…"
+        "relay.url must be smtp://[user:password@]host[:port][?tls=none|opportunistic|required], smtps://…, mx, mx?tls=required or capture"
     )]
     Form,
-    /// `mx`: delivery to each domain's own servers.
-    #[error("relay.url = \"mx\" is not supported yet; name a relay, as smtp://host:port")]
-    Mx,
     /// A password would travel in clear.
     #[error("relay.url: a password needs tls=required or smtps://; say tls=none if it may travel in clear")]
     Clear,
@@ -67,9 +67,6 @@ impl FromStr for NextHop {
     type Err = BadNextHop;
 
     fn from_str(text: &str) -> Result<Self, BadNextHop> {
-        if text.eq_ignore_ascii_case("mx") {
-            return Err(BadNextHop::Mx);
-        }
         let url = Url::parse(text).map_err(|_| BadNextHop::Form)?;
         let implicit = match url.scheme() {
             "smtp" => false,
@@ -106,7 +103,37 @@ impl FromStr for NextHop {
         let port = url.port().unwrap_or(if implicit { 465 } else { 25 });
         // An IPv6 address stands in brackets in a URL, and without them everywhere else.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { host, port, credentials, tls })
+        Ok(Self { host, port, address: None, credentials, tls })
+    }
+}
+
+/// How mail leaves: what `relay.url` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Everything to one next hop.
+    Hop(NextHop),
+    /// To each domain's own mail hosts (RFC 5321 §5.1), encrypted in this way.
+    Mx(Tls),
+    /// Not at all: it is kept in an account here, to be looked at.
+    Capture,
+}
+
+impl From<NextHop> for Way {
+    fn from(hop: NextHop) -> Self {
+        Way::Hop(hop)
+    }
+}
+
+impl FromStr for Way {
+    type Err = BadNextHop;
+
+    fn from_str(text: &str) -> Result<Self, BadNextHop> {
+        match text.to_ascii_lowercase().as_str() {
+            "mx" | "mx?tls=opportunistic" => Ok(Way::Mx(Tls::Opportunistic)),
+            "mx?tls=required" => Ok(Way::Mx(Tls::Required)),
+            "capture" => Ok(Way::Capture),
+            _ => text.parse().map(Way::Hop),
+        }
     }
 }
 
@@ -149,7 +176,11 @@ mod tests {
 
     #[test]
     fn other_settings_are_refused_with_what_to_write() {
-        assert_eq!(hop("mx"), Err(BadNextHop::Mx));
+        assert_eq!("MX".parse(), Ok(Way::Mx(Tls::Opportunistic)));
+        assert_eq!("mx?tls=required".parse(), Ok(Way::Mx(Tls::Required)));
+        assert_eq!("capture".parse(), Ok(Way::Capture));
+        assert!(matches!("smtp://h:25".parse(), Ok(Way::Hop(_))));
+        assert_eq!("mx?tls=none".parse::<Way>(), Err(BadNextHop::Form));
         assert_eq!(hop("smtp://u:p@relay.example?tls=opportunistic"), Err(BadNextHop::Clear));
         for bad in [
             "",

@@ -1,23 +1,34 @@
 //! Claiming: keeps a lane's hands full, in turn between destinations, and waits for the bell when nothing is due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::task::{Id, JoinError, JoinSet};
 use uuid::Uuid;
 
+use super::hands::{Counts, Hands};
+use super::health::Room;
+use super::turns::Turns;
 use super::{Inner, Lease, millis};
-use crate::store::claim::Claim;
+use crate::mail::address::Address;
+use crate::mail::dkim::Key;
+use crate::store::claim::{Claim, Place};
 use crate::store::delivery::{Lane, Leased};
+use crate::store::destination::PutOff;
 use crate::store::submission::SubmissionRow;
+use crate::store::suppression::Suppressed;
 use crate::store::{Result, Topic};
 
 /// The first and the longest wait after the store has failed.
 const TROUBLE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
-
+/// How many times as many as may begin may be in hand, with those that take long.
+const STUCK: usize = 4;
+/// What ends within this time is replaced by one claim.
+const LINGER: Duration = Duration::from_millis(1);
+/// Destinations whose mail is put off before the next claim.
+const PUT_OFF: usize = 16;
 /// Between two looks for what a wrong clock has put off.
 const WRONG: Duration = Duration::from_secs(60);
 
@@ -25,98 +36,40 @@ const WRONG: Duration = Duration::from_secs(60);
 pub(super) struct Batch {
     pub(super) lease: Arc<Lease>,
     submissions: HashMap<(Uuid, Uuid), Arc<SubmissionRow>>,
+    /// Addresses that nothing is sent to, lower-cased.
+    suppressed: HashMap<String, Suppressed>,
 }
 
 impl Batch {
+    /// Why nothing is sent to an address.
+    pub(super) fn suppressed(&self, address: &Address) -> Option<&Suppressed> {
+        self.suppressed.get(&address.key())
+    }
+
     /// The submission a delivery of kind `mail` belongs to.
     pub(super) fn submission(&self, leased: &Leased) -> Option<Arc<SubmissionRow>> {
         self.submissions.get(&(leased.account_id, leased.submission_id?)).cloned()
     }
 }
 
-/// Deliveries to mailboxes here that are filed in one unit, at most.
-const TOGETHER: usize = 32;
-
-/// What is being worked on in one lane.
-#[derive(Default)]
-struct Hands {
-    tasks: JoinSet<()>,
-    held: HashMap<Id, Vec<Leased>>,
-}
-
-impl Hands {
-    /// Begins the work: what goes into mailboxes here together, everything else by itself.
-    fn take(&mut self, worker: &Arc<Inner>, batch: &Arc<Batch>, lane: Lane, claimed: Vec<Leased>) {
-        // A question's recipients, and what has failed before, must not stand or fall with others.
-        let plain = |leased: &Leased| {
-            lane == Lane::Here && leased.kind == "mail" && leased.subject_id.is_none() && leased.attempts == 1
-        };
-        let (together, alone): (Vec<_>, Vec<_>) = claimed.into_iter().partition(plain);
-        let single = alone.into_iter().map(|leased| vec![leased]);
-        for mut group in std::iter::once(together).chain(single) {
-            while !group.is_empty() {
-                let most = group.len().min(TOGETHER);
-                // Powers of two, so that few different statements come about.
-                let rest = group.split_off(1 << most.ilog2());
-                let together = std::mem::replace(&mut group, rest);
-                let (worker, batch) = (worker.clone(), batch.clone());
-                let task = match <[Leased; 1]>::try_from(together.clone()) {
-                    Ok([leased]) => self.tasks.spawn(worker.work(batch, leased)),
-                    Err(together) => self.tasks.spawn(worker.work_together(batch, together)),
-                };
-                self.held.insert(task.id(), together);
-            }
-        }
-    }
-
-    /// One is done: a panic is told of, and costs its own delivery an attempt, nothing else.
-    fn done(&mut self, joined: &Result<(Id, ()), JoinError>) {
-        let id = match joined {
-            Ok((id, ())) => *id,
-            Err(error) => error.id(),
-        };
-        let held = self.held.remove(&id).unwrap_or_default();
-        if let Err(error) = joined
-            && error.is_panic()
-        {
-            for leased in held {
-                tracing::error!(delivery = %leased.id, account = %leased.account_id, "working on a delivery panicked");
-            }
-        }
-    }
-
-    /// How many deliveries are being worked on.
-    fn count(&self) -> usize {
-        self.held.values().map(Vec::len).sum()
-    }
-
-    /// Destinations that have more than this in hand.
-    fn busy(&self, most: usize) -> Vec<String> {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for leased in self.held.values().flatten() {
-            *counts.entry(&leased.destination).or_default() += 1;
-        }
-        counts.into_iter().filter(|(_, count)| *count > most).map(|(name, _)| name.to_owned()).collect()
-    }
-}
-
 impl Inner {
-    /// Leases what is due, and reads what the work needs.
+    /// Leases what is due at these destinations, and reads what the work needs.
     async fn claim(
         self: &Arc<Self>,
         lane: Lane,
         limit: usize,
-        busy: &[String],
+        places: &[Place],
     ) -> Result<(Arc<Batch>, Vec<Leased>)> {
         let (store, now) = (&self.context.store, self.now());
         let (id, until) = (self.context.ids.id(now), self.lease_ends(now));
-        let per_destination = self.per_claim(lane) as i64;
-        let claim = Claim { now, lease: id, until, lane, limit: limit as i64, per_destination, busy };
-        let leased = store.claim(claim).await?;
+        let claim =
+            Claim { now, lease: id, until, lane, limit: limit as i64, per_destination: i64::MAX, busy: &[] };
+        let leased = store.claim_from(&claim, places).await?;
         let over = Arc::new(Notify::new());
         let lease = Arc::new(Lease { id, until: AtomicI64::new(until), over: over.clone() });
         if leased.is_empty() {
-            return Ok((Arc::new(Batch { lease, submissions: HashMap::new() }), leased));
+            let (submissions, suppressed) = (HashMap::new(), HashMap::new());
+            return Ok((Arc::new(Batch { lease, submissions, suppressed }), leased));
         }
         let weak: Weak<Lease> = Arc::downgrade(&lease);
         tokio::spawn(self.clone().keep_alive(weak, id, over));
@@ -125,36 +78,103 @@ impl Inner {
         keys.dedup();
         let rows = if keys.is_empty() { Vec::new() } else { store.submissions(&keys).await? };
         let submissions = rows.into_iter().map(|row| ((row.account_id, row.id), Arc::new(row))).collect();
-        Ok((Arc::new(Batch { lease, submissions }), leased))
-    }
-
-    /// Of one destination at once, by one claim. Outside it is half of what may be worked on at once, because what
-    /// is in hand and what one claim adds must not be more than that together.
-    fn per_claim(&self, lane: Lane) -> usize {
-        match lane {
-            Lane::Here => self.settings.at_once,
-            Lane::Outside => (self.settings.per_destination / 2).max(1),
+        let mut suppressed = HashMap::new();
+        if lane == Lane::Outside {
+            let key = |leased: &Leased| leased.recipient.parse::<Address>().ok().map(|address| address.key());
+            let keys: Vec<String> = leased.iter().filter_map(key).collect();
+            let rows = store.suppressed(&keys, now).await?;
+            suppressed = rows.into_iter().map(|row| (row.address.clone(), row)).collect();
         }
+        Ok((Arc::new(Batch { lease, submissions, suppressed }), leased))
     }
 
-    /// In hand, beyond this many a destination gets no more.
-    fn per_hand(&self, lane: Lane) -> usize {
-        match lane {
-            Lane::Here => self.settings.at_once,
-            Lane::Outside => {
-                self.settings.per_destination - self.per_claim(lane).min(self.settings.per_destination)
+    /// Begins as much of what is due as there is room for; how many deliveries that are.
+    async fn begin(self: &Arc<Self>, lane: Lane, turns: &mut Turns, hands: &mut Hands) -> Result<usize> {
+        let counts =
+            hands.counts(if lane == Lane::Outside { self.settings.slow_after } else { Duration::MAX });
+        let at_once = self.settings.at_once;
+        let free = at_once.saturating_sub(counts.brisk).min((STUCK * at_once).saturating_sub(counts.all));
+        if free == 0 {
+            return Ok(0);
+        }
+        let store = &self.context.store;
+        let now = self.now();
+        if lane == Lane::Outside && store.paused().await?.is_some() {
+            // Whoever lets it go on rings; then everything is looked for anew.
+            turns.reset();
+            return Ok(0);
+        }
+        if turns.look(store, lane, now, self.settings.poll).await? && lane == Lane::Outside {
+            self.health.adopt(store.blocked().await?);
+            let mut keys: HashMap<String, Vec<Arc<Key>>> = HashMap::new();
+            for (domain, key) in store.dkim_keys().await? {
+                keys.entry(domain).or_default().push(Arc::new(key));
             }
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         }
+        let overdue = match lane {
+            Lane::Here => 0,
+            Lane::Outside => self.put_off_blocked(turns, hands).await?,
+        };
+        let places = match lane {
+            Lane::Here => {
+                // Twice what there is room for, so that few rows are looked at and hands are full all the same.
+                let each = (2 * free / turns.names().count().max(1)).clamp(1, free);
+                turns.next(free, |_| each)
+            }
+            Lane::Outside => {
+                let mut rooms = Rooms::new(self, &counts, now);
+                turns.next(free, |name| rooms.of(name))
+            }
+        };
+        if places.is_empty() {
+            return Ok(overdue);
+        }
+        let (batch, leased) = self.claim(lane, free, &places).await?;
+        turns.claimed(&places, &leased, free);
+        let count = leased.len();
+        hands.take(self, &batch, lane, leased);
+        Ok(overdue + count)
+    }
+
+    /// Puts off what is due at destinations that cannot be reached. What should have ended by now stays: it is
+    /// worked on, so that its sender is told; how many deliveries that are.
+    async fn put_off_blocked(self: &Arc<Self>, turns: &mut Turns, hands: &mut Hands) -> Result<usize> {
+        let now = self.now();
+        let blocked =
+            turns.names().filter_map(|name| Some((name.to_owned(), self.blocked_until(name, now)?)));
+        let blocked: Vec<(String, i64)> = blocked.take(PUT_OFF).collect();
+        let (mut worked, mut done) = (0, HashSet::new());
+        for (destination, until) in &blocked {
+            let off = PutOff {
+                destination: destination.clone(),
+                until: *until,
+                spread: (until - now) / 4,
+                give_up_after: millis(self.settings.retry.give_up_after),
+                notice_after: match millis(self.settings.delay_notice_after) {
+                    0 => i64::MAX / 4,
+                    after => after,
+                },
+            };
+            let count = self.context.store.put_off(off, now).await?;
+            tracing::debug!(%destination, count, "put off: it cannot be reached");
+            let overdue = vec![(destination.clone(), self.settings.at_once as i64)];
+            let (batch, leased) = self.claim(Lane::Outside, self.settings.at_once, &overdue).await?;
+            if leased.len() < self.settings.at_once {
+                done.insert(destination.as_str());
+            }
+            worked += leased.len();
+            hands.take(self, &batch, Lane::Outside, leased);
+        }
+        turns.forget(&done);
+        Ok(worked)
     }
 
     /// Works on everything that is due in a lane, once.
     pub(super) async fn sweep(self: Arc<Self>, lane: Lane) -> Result<usize> {
         self.bring_forward(lane).await;
-        let mut hands = Hands::default();
-        let (batch, leased) = self.claim(lane, self.settings.at_once, &[]).await?;
-        let count = leased.len();
-        hands.take(&self, &batch, lane, leased);
-        drop(batch);
+        let (mut hands, mut turns) = (Hands::default(), Turns::default());
+        let count = self.begin(lane, &mut turns, &mut hands).await?;
         while let Some(joined) = hands.tasks.join_next_with_id().await {
             hands.done(&joined);
         }
@@ -164,44 +184,51 @@ impl Inner {
     /// Works on a lane until the worker stops.
     pub(super) async fn pump(self: Arc<Self>, lane: Lane) {
         let mut ear = self.context.store.bell().listen(Topic::Queue);
-        let mut hands = Hands::default();
+        let (mut hands, mut turns) = (Hands::default(), Turns::default());
         let mut trouble: Option<Duration> = None;
         let mut looked: Option<Instant> = None;
         while !self.stopping.is_cancelled() {
+            let looked_at = self.now();
             let mut wait = self.settings.poll;
-            let free = self.settings.at_once.saturating_sub(hands.count());
-            if free > 0 {
-                let looked_at = self.now();
-                match self.claim(lane, free, &hands.busy(self.per_hand(lane))).await {
-                    Ok((batch, leased)) => {
-                        trouble = None;
-                        if !leased.is_empty() {
-                            hands.take(&self, &batch, lane, leased);
-                            continue;
-                        }
-                        if looked.is_none_or(|at| at.elapsed() >= WRONG) {
-                            looked = Some(Instant::now());
-                            self.bring_forward(lane).await;
-                        }
-                        wait = self.until_next(lane, looked_at).await.unwrap_or(wait);
+            match self.begin(lane, &mut turns, &mut hands).await {
+                Ok(0) => {
+                    trouble = None;
+                    if looked.is_none_or(|at| at.elapsed() >= WRONG) {
+                        looked = Some(Instant::now());
+                        self.bring_forward(lane).await;
                     }
-                    Err(error) => {
-                        // An unhealthy store also suspends sending: what cannot be recorded would be sent twice.
-                        wait = trouble.map_or(TROUBLE.0, |last| (last * 2).min(TROUBLE.1));
-                        trouble = Some(wait);
-                        tracing::warn!(%error, "the queue cannot be read; trying again in {wait:?}");
-                        tokio::select! {
-                            () = tokio::time::sleep(wait) => {}
-                            () = self.stopping.cancelled() => {}
-                        }
-                        continue;
-                    }
+                    wait = self.until_next(lane, looked_at).await.unwrap_or(wait);
                 }
+                Ok(_) => {
+                    trouble = None;
+                    continue;
+                }
+                Err(error) => {
+                    // An unhealthy store also suspends sending: what cannot be recorded would be sent twice.
+                    wait = trouble.map_or(TROUBLE.0, |last| (last * 2).min(TROUBLE.1));
+                    trouble = Some(wait);
+                    turns.reset();
+                    tracing::warn!(%error, "the queue cannot be read; trying again in {wait:?}");
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = self.stopping.cancelled() => {}
+                    }
+                    continue;
+                }
+            }
+            if lane == Lane::Outside && !hands.tasks.is_empty() {
+                // What becomes slow meanwhile makes room for others.
+                wait = wait.min(self.settings.slow_after);
             }
             tokio::select! {
                 () = self.stopping.cancelled() => {}
-                Some(joined) = hands.tasks.join_next_with_id() => hands.done(&joined),
-                () = ear.wait(wait), if free > 0 => {}
+                Some(joined) = hands.tasks.join_next_with_id() => {
+                    hands.done(&joined);
+                    if lane == Lane::Outside {
+                        tokio::time::sleep(LINGER).await;
+                    }
+                }
+                () = ear.wait(wait) => {}
             }
             while let Some(joined) = hands.tasks.try_join_next_with_id() {
                 hands.done(&joined);
@@ -230,8 +257,8 @@ impl Inner {
     /// How long until something else is due. What is due already waits for a destination that is busy, and that
     /// tells us itself.
     async fn until_next(&self, lane: Lane, looked_at: i64) -> Option<Duration> {
-        let next = self.context.store.next_due(lane).await.ok()??;
-        let ms = if next > looked_at { (next - self.now()).max(0) } else { return None };
+        let next = self.context.store.due_after(lane, looked_at).await.ok()??;
+        let ms = (next - self.now()).max(0);
         Some(Duration::from_millis(ms.unsigned_abs()).min(self.settings.poll))
     }
 
@@ -243,13 +270,68 @@ impl Inner {
             }
         };
         let _ = tokio::time::timeout(self.settings.drain, finish).await;
-        hands.tasks.abort_all();
-        while hands.tasks.join_next().await.is_some() {}
-        for leased in hands.held.into_values().flatten() {
+        for leased in hands.abort().await {
             let now = self.now();
             // Its lease ends by itself if this fails.
             let _ = self.context.store.give_back(leased, now).await;
         }
+    }
+}
+
+/// How much more each destination may have in hand.
+struct Rooms<'a> {
+    worker: &'a Inner,
+    counts: &'a Counts,
+    /// What has only begun, by next hop.
+    hops: HashMap<String, usize>,
+    /// How many more may begin at destinations that are not known to be well: together they never take more than
+    /// half of all hands, however many they are.
+    unproven: usize,
+    now: i64,
+}
+
+impl<'a> Rooms<'a> {
+    fn new(worker: &'a Inner, counts: &'a Counts, now: i64) -> Self {
+        let at_once = worker.settings.at_once;
+        let (mut hops, mut unproven) = (HashMap::new(), (at_once / 2).max(1));
+        // Of those that take long there may be more; but never so many that nobody else is left a place.
+        let mut stuck = STUCK * at_once / 2;
+        for (name, (all, brisk)) in &counts.of {
+            if let Some(hop) = worker.hops.shared(name) {
+                *hops.entry(hop.to_owned()).or_default() += brisk;
+            }
+            if let Room::Window { proven: true, .. } = worker.health.room(name, usize::MAX, now) {
+                continue;
+            }
+            unproven = unproven.saturating_sub(*brisk);
+            stuck = stuck.saturating_sub(*all);
+        }
+        Self { worker, counts, hops, unproven: unproven.min(stuck), now }
+    }
+
+    fn of(&mut self, name: &str) -> usize {
+        let Inner { health, hops, settings, .. } = self.worker;
+        let Room::Window { most, proven } = health.room(name, settings.per_destination, self.now) else {
+            return 0;
+        };
+        let mut room = most.saturating_sub(self.counts.of.get(name).map_or(0, |(all, _)| *all));
+        if !proven {
+            room = room.min(self.unproven);
+        }
+        let hop = hops.shared(name);
+        if let Some(hop) = hop {
+            let Room::Window { most, .. } = health.room(hop, settings.connections, self.now) else {
+                return 0;
+            };
+            // More than it has connections, so that none of those waits for a claim; one, to see whether it is back.
+            let most = if most > 1 { most * 3 } else { 1 };
+            room = room.min(most.saturating_sub(self.hops.get(hop).copied().unwrap_or(0)));
+            *self.hops.entry(hop.to_owned()).or_default() += room;
+        }
+        if !proven {
+            self.unproven -= room;
+        }
+        room
     }
 }
 

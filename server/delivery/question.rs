@@ -78,7 +78,10 @@ impl Inner {
         };
         let Some((digest, content)) = known else {
             // The question is settled, or it is a question no more: what was sent is a message like any other.
-            let from = submission.mail_from.parse::<Address>().ok();
+            let from = match submission.mail_from.parse::<Address>() {
+                Ok(from) => Some(self.return_path(leased, from).await?),
+                Err(_) => None,
+            };
             let stored = self.stored(&submission.digest()?).await?;
             return Ok(self.hand(batch, leased, from.as_ref(), to, &stored).await);
         };

@@ -4,24 +4,25 @@
 //! Only a parsed 5xx about the message or its envelope is final. Everything else, above all whatever happens after
 //! the final dot without a reply, is not known to have failed: it is tried again, with the same bytes.
 
+use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::Address as WireAddress;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::{Quit, Rset};
+use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use super::line::{Line, Offers, Step, Trouble, parameters, phase, reply};
 use super::next_hop::{NextHop, Tls};
 use super::wire::Wire;
 use crate::mail::address::Address;
+use crate::mail::dkim::Key;
 use crate::mail::message::canonical;
-use crate::mail::status::{self, Status};
+use crate::mail::status::Status;
 use crate::store::blob::Stored;
 
 /// How long each phase may take in all (RFC 5321 §4.5.3.2).
@@ -53,6 +54,17 @@ pub struct Reply {
     pub status: Option<Status>,
     /// Its text, or what happened; at most 500 characters on one line.
     pub text: String,
+    /// Whose fault it was, where it was not what the next hop says of this message.
+    pub fault: Option<Fault>,
+}
+
+/// What failed, where nobody has judged the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// There was no connection that could take mail: not reached, no greeting, no TLS, no AUTH.
+    Hop,
+    /// The transaction ended without a reply, or with 421.
+    Transfer,
 }
 
 /// What became of one attempt.
@@ -70,14 +82,16 @@ pub enum Handed {
     Withheld,
 }
 
+/// What content in memory is counted by, in KiB.
+pub(super) fn memory() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MEMORY / KIB))
+}
+
 /// Content octets in memory at once, over all transactions.
 const MEMORY: usize = 64 << 20;
 const KIB: usize = 1024;
-/// Idle connections kept, and for how long.
-const IDLE: usize = 16;
+/// How long an idle connection is kept.
 const IDLE_FOR: Duration = Duration::from_secs(20);
-/// Octets given to the client at a time.
-const CHUNK: usize = 64 * KIB;
 
 /// The way to the next hop; clones share its idle connections.
 #[derive(Clone)]
@@ -89,7 +103,14 @@ struct Inner {
     name: String,
     time_outs: TimeOuts,
     idle: Mutex<Vec<Idle>>,
-    memory: Semaphore,
+    /// How many idle connections are kept.
+    most_idle: usize,
+    /// Connections that may be used at once; one that takes long gives its place to another.
+    connections: Semaphore,
+    slow_after: Duration,
+    memory: Arc<Semaphore>,
+    /// Certificates (PEM) that are trusted beside the well-known ones.
+    roots: Option<Arc<[u8]>>,
 }
 
 struct Idle {
@@ -97,24 +118,58 @@ struct Idle {
     since: Instant,
 }
 
-/// An open connection, and whom it reaches.
-struct Line {
-    smtp: AsyncSmtpConnection,
-    remote: String,
+/// Who signs a message (RFC 6376), and when: the same at each attempt, so that every attempt sends the same octets.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Signing {
+    /// The keys of its sender's domain.
+    pub(super) keys: Vec<Arc<Key>>,
+    /// Seconds since 1970, UTC.
+    pub(super) at: i64,
 }
 
-/// Why a phase did not end with the reply it needs.
-struct Trouble {
-    code: Option<u16>,
-    text: String,
+impl Signing {
+    fn sign<'m>(&self, message: Cow<'m, [u8]>) -> Cow<'m, [u8]> {
+        let mut signed: Vec<u8> =
+            self.keys.iter().filter_map(|key| key.sign(&message, self.at)).flatten().collect();
+        if signed.is_empty() {
+            return message;
+        }
+        signed.extend_from_slice(&message);
+        signed.into()
+    }
 }
 
 impl Relay {
     /// A way to `hop`; `name` is what we call ourselves in EHLO.
     #[must_use]
     pub fn new(hop: NextHop, name: String, time_outs: TimeOuts) -> Self {
-        let memory = Semaphore::new(MEMORY / KIB);
-        Self(Arc::new(Inner { hop, name, time_outs, idle: Mutex::default(), memory }))
+        Self::sharing(hop, name, time_outs, 20, Duration::MAX, memory(), None)
+    }
+
+    /// The same with so many connections at once; one that is used for longer than `slow_after` does not count.
+    /// The memory for content is shared with other relays.
+    pub(super) fn sharing(
+        hop: NextHop,
+        name: String,
+        time_outs: TimeOuts,
+        connections: usize,
+        slow_after: Duration,
+        memory: Arc<Semaphore>,
+        roots: Option<Arc<[u8]>>,
+    ) -> Self {
+        let (idle, most_idle) = (Mutex::default(), connections.max(1));
+        let connections = Semaphore::new(most_idle);
+        Self(Arc::new(Inner {
+            hop,
+            name,
+            time_outs,
+            idle,
+            most_idle,
+            connections,
+            slow_after,
+            memory,
+            roots,
+        }))
     }
 
     /// Hands over one message for one recipient; a null reverse-path is `None`. `ours` is awaited right before DATA:
@@ -126,42 +181,68 @@ impl Relay {
         content: &Stored,
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
+        self.hand_signed(from, to, content, &Signing::default(), ours).await
+    }
+
+    /// The same, with signatures in front of the message.
+    pub(super) async fn hand_signed(
+        &self,
+        from: Option<&Address>,
+        to: &Address,
+        content: &Stored,
+        signing: &Signing,
+        ours: impl Future<Output = bool> + Send,
+    ) -> Handed {
         let wanted = usize::try_from(content.size()).unwrap_or(MEMORY).min(MEMORY) / KIB + 1;
         let permits = u32::try_from(wanted.min(MEMORY / KIB)).unwrap_or(u32::MAX);
         let Ok(_memory) = self.0.memory.acquire_many(permits).await else {
             return Handed::Deferred(Reply::local("the worker is stopping"));
         };
-        let stored = content.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let mut bytes = Vec::with_capacity(usize::try_from(stored.size()).unwrap_or_default());
-            stored.reader(0)?.read_to_end(&mut bytes).map(|_| bytes)
-        });
-        let bytes = match read.await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) => {
+        let bytes = match read(content).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
                 tracing::error!(%error, "a stored message cannot be read");
                 return Handed::Deferred(Reply::local("the stored message cannot be read at the moment"));
             }
-            Err(_) => return Handed::Deferred(Reply::local("reading the stored message failed")),
         };
         // A lone LF would end the message early at a loose server; stored bytes have none.
-        let bytes = canonical(&bytes);
+        let bytes = signing.sign(canonical(&bytes));
+        let Ok(permit) = self.0.connections.acquire().await else {
+            return Handed::Deferred(Reply::local("the worker is stopping"));
+        };
+        let mut transaction = pin!(self.transact(from, to, &bytes, ours));
+        if let Ok(handed) = timeout(self.0.slow_after, &mut transaction).await {
+            return handed;
+        }
+        // It is waited for, but not at the cost of others.
+        drop(permit);
+        transaction.await
+    }
 
+    async fn transact(
+        &self,
+        from: Option<&Address>,
+        to: &Address,
+        bytes: &[u8],
+        ours: impl Future<Output = bool> + Send,
+    ) -> Handed {
         if let Some(mut line) = self.idle() {
-            let first = line.mail(&self.0, from, to, &bytes).await;
+            let first = line.mail(self.0.time_outs, from, to, bytes).await;
             let gone = matches!(&first, Err(Step::Trouble(t)) if t.code.is_none() || t.code == Some(421));
             // An idle connection may have been closed meanwhile, which says nothing about this message.
             if !gone {
-                return self.rest(line, first, to, &bytes, ours).await;
+                return self.rest(line, first, from, to, bytes, ours).await;
             }
         }
         match self.connect().await {
             Ok(mut line) => {
-                let first = line.mail(&self.0, from, to, &bytes).await;
-                self.rest(line, first, to, &bytes, ours).await
+                let first = line.mail(self.0.time_outs, from, to, bytes).await;
+                self.rest(line, first, from, to, bytes, ours).await
             }
             // Whatever a server says before MAIL is about us or itself, not about the message.
-            Err((remote, trouble)) => Handed::Deferred(trouble.reply(remote)),
+            Err((remote, trouble)) => {
+                Handed::Deferred(Reply { fault: Some(Fault::Hop), ..trouble.reply(remote) })
+            }
         }
     }
 
@@ -170,12 +251,13 @@ impl Relay {
         &self,
         mut line: Line,
         mail: Result<(), Step>,
+        from: Option<&Address>,
         to: &Address,
         bytes: &[u8],
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
         let done = match mail {
-            Ok(()) => line.transfer(&self.0, to, bytes, ours).await,
+            Ok(()) => line.transfer(self.0.time_outs, from, to, bytes, ours).await,
             Err(step) => Err(step),
         };
         let remote = Some(line.remote.clone());
@@ -212,7 +294,7 @@ impl Relay {
 
     fn keep(&self, line: Line) {
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE && !line.smtp.has_broken() {
+        if idle.len() < self.0.most_idle && !line.smtp.has_broken() {
             idle.push(Idle { line, since: Instant::now() });
         }
     }
@@ -235,11 +317,11 @@ impl Relay {
     }
 
     async fn connect(&self) -> Result<Line, (Option<String>, Trouble)> {
-        let Inner { hop, name, time_outs, .. } = &*self.0;
+        let Inner { hop, name, time_outs, roots, .. } = &*self.0;
         let client = ClientId::Domain(name.clone());
         let limit = time_outs.connect;
         if hop.tls == Tls::Implicit {
-            let tls = parameters(hop).map_err(|t| (None, t))?;
+            let tls = parameters(hop, roots.as_deref()).map_err(|t| (None, t))?;
             let open = AsyncSmtpConnection::connect_tokio1(
                 (hop.host.as_str(), hop.port),
                 Some(limit),
@@ -248,11 +330,18 @@ impl Relay {
                 None,
             );
             let smtp = phase(limit, "connecting", open).await.map_err(|t| (Some(hop.to_string()), t))?;
-            let mut line = Line { smtp, remote: hop.to_string() };
+            let mut line = Line { smtp, remote: hop.to_string(), offers: Offers::default() };
+            line.ask(&client, limit).await.map_err(|t| (Some(hop.to_string()), t))?;
             line.authenticate(hop, limit).await.map_err(|t| (Some(hop.to_string()), t))?;
             return Ok(line);
         }
-        let stream = match timeout(limit, TcpStream::connect((hop.host.as_str(), hop.port))).await {
+        let open = async {
+            match hop.address {
+                Some(address) => TcpStream::connect(address).await,
+                None => TcpStream::connect((hop.host.as_str(), hop.port)).await,
+            }
+        };
+        let stream = match timeout(limit, open).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err((None, Trouble::new(format!("cannot reach {hop}: {error}")))),
             Err(_) => {
@@ -268,189 +357,31 @@ impl Relay {
         let wire = Wire::new(stream).map_err(|e| told(Trouble::new(format!("connection lost: {e}"))))?;
         let open = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &client);
         let smtp = phase(limit, "waiting for the greeting", open).await.map_err(told)?;
-        let mut line = Line { smtp, remote: remote.clone() };
+        let mut line = Line { smtp, remote: remote.clone(), offers: Offers::default() };
         let wanted = matches!(hop.tls, Tls::Opportunistic | Tls::Required);
         if wanted && line.smtp.can_starttls() {
-            let tls = parameters(hop).map_err(told)?;
+            let tls = parameters(hop, roots.as_deref()).map_err(told)?;
             phase(limit, "STARTTLS", line.smtp.starttls(tls, &client)).await.map_err(told)?;
         } else if hop.tls == Tls::Required {
             return Err(told(Trouble::new("the relay offers no STARTTLS, which relay.url requires".into())));
         }
+        line.ask(&client, limit).await.map_err(told)?;
         line.authenticate(hop, limit).await.map_err(told)?;
         Ok(line)
     }
 }
 
-fn parameters(hop: &NextHop) -> Result<TlsParameters, Trouble> {
-    TlsParameters::builder(hop.host.clone())
-        .dangerous_accept_invalid_certs(hop.tls == Tls::Opportunistic)
-        .build()
-        .map_err(|error| Trouble::new(format!("TLS: {error}")))
-}
-
-/// Why a transaction ended before its end.
-enum Step {
-    Trouble(Trouble),
-    Unfit(Reply),
-    Withheld,
-}
-
-impl From<Trouble> for Step {
-    fn from(trouble: Trouble) -> Self {
-        Step::Trouble(trouble)
+/// The octets of a message; those of a file are read where it may wait.
+async fn read(content: &Stored) -> std::io::Result<Vec<u8>> {
+    if let Stored::Inline(bytes) = content {
+        return Ok(bytes.clone());
     }
-}
-
-impl Line {
-    async fn authenticate(&mut self, hop: &NextHop, limit: Duration) -> Result<(), Trouble> {
-        let Some((user, password)) = &hop.credentials else { return Ok(()) };
-        let credentials = Credentials::new(user.clone(), password.clone());
-        let mechanisms = [Mechanism::Plain, Mechanism::Login];
-        let auth = phase(limit, "AUTH", self.smtp.auth(&mechanisms, &credentials)).await;
-        auth.map(drop).map_err(|trouble| Trouble {
-            text: format!("the relay refused to authenticate us (see relay.url): {}", trouble.text),
-            ..trouble
-        })
-    }
-
-    /// Begins a transaction.
-    async fn mail(
-        &mut self,
-        relay: &Inner,
-        from: Option<&Address>,
-        to: &Address,
-        bytes: &[u8],
-    ) -> Result<(), Step> {
-        let info = self.smtp.server_info();
-        let header = &bytes[..header_end(bytes)];
-        let mut parameters = Vec::new();
-        let unfit = |status, text: &str| {
-            Step::Unfit(Reply { status: Some(status), text: text.into(), ..Reply::default() })
-        };
-        if from.is_some_and(|a| !a.as_str().is_ascii()) || !to.as_str().is_ascii() || !header.is_ascii() {
-            if !info.supports_feature(Extension::SmtpUtfEight) {
-                let text = "the address or header needs SMTPUTF8 (RFC 6531), which the relay does not offer";
-                return Err(unfit(Status::new(5, 6, 7), text));
-            }
-            parameters.push(MailParameter::SmtpUtfEight);
-        }
-        if !bytes.is_ascii() {
-            if !info.supports_feature(Extension::EightBitMime) {
-                let text = "the content needs 8BITMIME (RFC 6152), which the relay does not offer";
-                return Err(unfit(Status::new(5, 6, 3), text));
-            }
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
-        }
-        let command = Mail::new(from.map(on_the_wire), parameters);
-        let response = phase(relay.time_outs.command, "MAIL", self.smtp.command(command)).await?;
-        Ok(expect(&response, "MAIL", |code| code == 250)?)
-    }
-
-    /// The rest of the transaction: its result is the reply to the final dot.
-    async fn transfer(
-        &mut self,
-        relay: &Inner,
-        to: &Address,
-        bytes: &[u8],
-        ours: impl Future<Output = bool> + Send,
-    ) -> Result<Response, Step> {
-        let limit = relay.time_outs.command;
-        let rcpt = Rcpt::new(on_the_wire(to), vec![]);
-        let response = phase(limit, "RCPT", self.smtp.command(rcpt)).await?;
-        expect(&response, "RCPT", |code| matches!(code, 250 | 251))?;
-        if !ours.await {
-            return Err(Step::Withheld);
-        }
-        let response = phase(limit, "DATA", self.smtp.command(Data)).await?;
-        expect(&response, "DATA", |code| code == 354)?;
-        // The client writes CRLF before the final dot, so a last line's own would become an empty line.
-        let body = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
-        let limit = relay.time_outs.content + Duration::from_secs(body.len() as u64 / (16 * KIB as u64));
-        let sent = self.smtp.message_iter(body.chunks(CHUNK));
-        let response = phase(limit, "the content", sent).await?;
-        expect(&response, "the content", |code| (200..300).contains(&code))?;
-        Ok(response)
-    }
-}
-
-/// The validated address in the client's own type.
-fn on_the_wire(address: &Address) -> WireAddress {
-    WireAddress::new_dangerous(address.local(), address.domain())
-}
-
-/// Where the header section ends.
-fn header_end(bytes: &[u8]) -> usize {
-    bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(bytes.len())
-}
-
-/// Runs one phase with its total time-out. Dropping it half-way leaves the connection unusable, so its owner drops
-/// that as well.
-async fn phase<T>(
-    limit: Duration,
-    what: &str,
-    work: impl Future<Output = Result<T, lettre::transport::smtp::Error>>,
-) -> Result<T, Trouble> {
-    match timeout(limit, work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            let code = error.status().map(u16::from);
-            let text = match (code, std::error::Error::source(&error)) {
-                (Some(_), Some(text)) => text.to_string(),
-                (Some(_), None) => String::new(),
-                (None, _) => format!("{what}: {error}"),
-            };
-            Err(Trouble { code, text })
-        }
-        Err(_) => Err(Trouble::new(format!("{what}: no answer within {limit:?}"))),
-    }
-}
-
-/// A positive reply that is none for this command is garbage: nothing is known.
-fn expect(response: &Response, what: &str, fits: impl Fn(u16) -> bool) -> Result<(), Trouble> {
-    let code = u16::from(response.code());
-    if fits(code) {
-        return Ok(());
-    }
-    Err(Trouble::new(format!("{what}: unexpected reply {code} {}", joined(response))))
-}
-
-fn joined(response: &Response) -> String {
-    response.message().collect::<Vec<_>>().join(" ")
-}
-
-fn reply(remote: Option<String>, response: &Response) -> Reply {
-    let text = joined(response);
-    Reply {
-        remote,
-        code: Some(response.code().into()),
-        status: status::from_reply(&text),
-        text: one_line(&text),
-    }
-}
-
-impl Trouble {
-    fn new(text: String) -> Self {
-        Self { code: None, text }
-    }
-
-    fn reply(self, remote: Option<String>) -> Reply {
-        Reply {
-            remote,
-            code: self.code,
-            // 4.4.2: bad connection, what RFC 3463 has for one that said nothing usable.
-            status: status::from_reply(&self.text).or(self.code.is_none().then_some(Status::new(4, 4, 2))),
-            text: one_line(&self.text),
-        }
-    }
-
-    /// What a failed transaction comes to.
-    fn judge(self, remote: Option<String>) -> Handed {
-        // 530, 534, 535, 538 (RFC 4954): about our credentials, not about this message, so nothing bounces.
-        let final_ =
-            matches!(self.code, Some(500..=599)) && !matches!(self.code, Some(530 | 534 | 535 | 538));
-        let reply = self.reply(remote);
-        if final_ { Handed::Refused(reply) } else { Handed::Deferred(reply) }
-    }
+    let stored = content.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::with_capacity(usize::try_from(stored.size()).unwrap_or_default());
+        stored.reader(0)?.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    read.await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }
 
 impl Reply {

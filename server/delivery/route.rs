@@ -27,7 +27,7 @@ pub(super) async fn route(store: &Store, recipient: &Address, relay: bool) -> Re
     Ok(match store.resolve(recipient).await? {
         Resolved::Local(account) => Route::Local(account),
         // A secret reply address is for mail from outside; here it would go around the sender's own account.
-        Resolved::Reply(_) | Resolved::Unknown => Route::Unknown,
+        Resolved::Reply(_) | Resolved::Returned(_) | Resolved::Unknown => Route::Unknown,
         Resolved::Outside if relay => Route::Relay,
         Resolved::Outside => Route::NoRelay,
     })

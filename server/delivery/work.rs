@@ -1,21 +1,28 @@
 //! One delivery: what is to be done, and what comes of it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::bounce::Told;
+use super::health::RELAY;
 use super::pump::{Batch, next_attempt};
-use super::relay::{Handed, Reply, one_line};
+use super::relay::{Fault, Handed, Reply, Signing, one_line};
 use super::route::{Route, route};
 use super::{Inner, millis};
 use crate::mail::address::Address;
+use crate::mail::clock;
+use crate::mail::retry::Schedule;
+use crate::mail::return_path::ReturnPath;
 use crate::mail::status::Status;
 use crate::promise::escalate::Timer;
 use crate::promise::settle::ask_of;
 use crate::store::blob::{Digest, Stored};
 use crate::store::delivery::{Attempt, Filed, Finish, Leased, Outcome};
+use crate::store::destination::Blocked;
 use crate::store::promise::Whole;
 use crate::store::submission::SubmissionRow;
+use crate::store::suppression::{self, Suppressed};
 use crate::store::{Error, Result};
 use crate::submission::{Refusal, again};
 
@@ -104,7 +111,7 @@ impl Inner {
             );
             return self.fail(&leased, &submission, failure).await;
         };
-        match route(&self.context.store, &to, self.relay.is_some()).await? {
+        match route(&self.context.store, &to, self.hops.reach(&leased.destination)).await? {
             Route::Local(account) => self.deliver(&leased, &submission, account).await,
             Route::Unknown => {
                 let text = "nobody here has this address";
@@ -119,10 +126,22 @@ impl Inner {
                 self.put_off(&leased, &submission, reply).await
             }
             Route::Relay => {
+                if let Some(suppressed) = batch.suppressed(&to) {
+                    let text = format!(
+                        "nothing is sent to this address since {}: {}",
+                        clock::at(suppressed.created_at).format("%Y-%m-%d"),
+                        suppressed.detail.as_deref().unwrap_or(&suppressed.reason),
+                    );
+                    let failure = Failure::here("suppressed", "suppressed", Status::new(5, 7, 1), &text);
+                    return self.fail(&leased, &submission, failure).await;
+                }
                 let handed = if leased.subject_id.is_some() {
                     self.hand_question(batch, &leased, &submission, &to).await?
                 } else {
-                    let from = submission.mail_from.parse::<Address>().ok();
+                    let from = match submission.mail_from.parse::<Address>() {
+                        Ok(from) => Some(self.return_path(&leased, from).await?),
+                        Err(_) => None,
+                    };
                     let stored = self.stored(&submission.digest()?).await?;
                     self.hand(batch, &leased, from.as_ref(), &to, &stored).await
                 };
@@ -133,13 +152,19 @@ impl Inner {
                     Handed::Deferred(reply) => self.put_off(&leased, &submission, reply).await,
                     Handed::Refused(reply) => {
                         let status = reply.status.unwrap_or(Status::new(5, 0, 0));
+                        self.suppress(&to, status, &reply).await;
                         let failure =
                             Failure { class: "permanent", code: "refused", status, reply, tried: true };
                         self.fail(&leased, &submission, failure).await
                     }
                     Handed::Unfit(reply) => {
                         let status = reply.status.unwrap_or(Status::new(5, 6, 0));
-                        let (class, code) = ("rejected_locally", "not_supported_by_relay");
+                        let code = if status == Status::new(5, 3, 4) {
+                            "too_large"
+                        } else {
+                            "not_supported_by_relay"
+                        };
+                        let class = "rejected_locally";
                         let failure = Failure { class, code, status, reply, tried: true };
                         self.fail(&leased, &submission, failure).await
                     }
@@ -149,7 +174,28 @@ impl Inner {
         }
     }
 
-    /// Hands a message to the relay, as long as the lease is ours.
+    /// The return address of one delivery, in the sender's own domain, which is one of ours; so that what comes back
+    /// is known to be about it (variable envelope return path).
+    pub(super) async fn return_path(&self, leased: &Leased, from: Address) -> Result<Address> {
+        let key = self.context.store.return_key().await?;
+        let path = ReturnPath { account_id: leased.account_id, delivery_id: leased.id };
+        Ok(path.address(key, from.domain()).unwrap_or(from))
+    }
+
+    /// Sends nothing more to an address that does not exist.
+    async fn suppress(&self, to: &Address, status: Status, reply: &Reply) {
+        let (now, spell) = (self.now(), millis(self.settings.suppress_for));
+        if spell == 0 || !suppression::is_hard(status) {
+            return;
+        }
+        let said = format!("{} {}", reply.code.unwrap_or_default(), reply.text);
+        let suppressed = Suppressed::bounced(to, &said, now, now.saturating_add(spell));
+        if let Err(error) = self.context.store.suppress(suppressed).await {
+            tracing::warn!(%error, "an address that does not exist could not be remembered");
+        }
+    }
+
+    /// Hands a message to the next hop, as long as the lease is ours, and learns from what comes of it.
     pub(super) async fn hand(
         &self,
         batch: &Batch,
@@ -158,10 +204,84 @@ impl Inner {
         to: &Address,
         stored: &Stored,
     ) -> Handed {
-        let Some(relay) = &self.relay else {
-            return Handed::Deferred(Reply::local("this server has no relay (relay.url)"));
+        let destination = leased.destination.as_str();
+        if let Some(blocked) = self.blocked(destination, self.now()) {
+            let text = format!("not tried again: {} could not be reached. {}", blocked.name, blocked.reason);
+            return Handed::Deferred(Reply { status: Some(Status::new(4, 4, 1)), ..Reply::local(&text) });
+        }
+        if self.hops.captures(destination) {
+            return match self.capture(leased, from, to).await {
+                Ok(handed) => handed,
+                Err(error) => {
+                    tracing::error!(%error, delivery = %leased.id, "a message could not be captured");
+                    Handed::Deferred(Reply::local("it could not be captured"))
+                }
+            };
+        }
+        let signing = self.signing(leased, from);
+        let handed = self.hops.hand(destination, from, to, stored, &signing, self.ours(batch, leased)).await;
+        self.learn(destination, &handed).await;
+        handed
+    }
+
+    /// Who signs: the domain that the message comes from, which is also that of its return address.
+    fn signing(&self, leased: &Leased, from: Option<&Address>) -> Signing {
+        let domain = from.map_or(&*self.context.domain, Address::domain);
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        Signing { keys: keys.get(domain).cloned().unwrap_or_default(), at: leased.created_at / 1000 }
+    }
+
+    /// Remembers how a next hop and a destination are.
+    async fn learn(&self, destination: &str, handed: &Handed) {
+        let hop = self.hops.shared(destination);
+        let (well, failed) = match handed {
+            Handed::Taken(_) | Handed::Refused(_) => (vec![Some(destination), hop], None),
+            Handed::Deferred(reply) => match reply.fault {
+                None => (vec![Some(destination), hop], None),
+                Some(Fault::Hop) => (vec![], Some((hop.unwrap_or(destination), reply))),
+                Some(Fault::Transfer) => (vec![hop], Some((destination, reply))),
+            },
+            Handed::Unfit(_) => (vec![hop], None),
+            Handed::Withheld => return,
         };
-        relay.hand(from, to, stored, self.ours(batch, leased)).await
+        for name in well.into_iter().flatten() {
+            let most =
+                if hop == Some(name) { self.settings.connections } else { self.settings.per_destination };
+            if self.health.well(name, most) {
+                tracing::info!(%name, "reached again");
+                if let Err(error) = self.context.store.unblock(name).await {
+                    tracing::warn!(%error, "that it is reached again could not be recorded");
+                }
+            }
+        }
+        let Some((name, reply)) = failed else { return };
+        let schedule = if hop == Some(name) { self.relay_schedule() } else { self.settings.retry };
+        let chance = self.context.ids.chance();
+        let Some(blocked) = self.health.failed(name, &reply.text, &schedule, chance, self.now()) else {
+            return;
+        };
+        let seconds = (blocked.blocked_until - self.now()) / 1000;
+        tracing::warn!(%name, failures = blocked.failures, reason = %blocked.reason, "nothing is sent there for {seconds} s");
+        if let Err(error) = self.context.store.block(blocked).await {
+            tracing::warn!(%error, "that it cannot be reached could not be recorded");
+        }
+    }
+
+    /// How long a relay for everything is left alone.
+    fn relay_schedule(&self) -> Schedule {
+        let retry = self.settings.retry;
+        Schedule { first: retry.first.min(RELAY), max: retry.max.min(RELAY), ..retry }
+    }
+
+    /// Why nothing is tried for a destination at this time.
+    fn blocked(&self, destination: &str, now: i64) -> Option<Blocked> {
+        let hop = self.hops.shared(destination).and_then(|hop| self.health.blocked(hop, now));
+        hop.or_else(|| self.health.blocked(destination, now))
+    }
+
+    /// Until when nothing is tried for a destination.
+    pub(super) fn blocked_until(&self, destination: &str, now: i64) -> Option<i64> {
+        Some(self.blocked(destination, now)?.blocked_until)
     }
 
     /// Whether the lease is still ours, asked before every effect outside: whoever was frozen finds out here.
@@ -192,7 +312,8 @@ impl Inner {
             return Ok(false);
         }
         let known = self.context.store.attempts(leased.account_id, &[leased.id]).await?;
-        Ok(leased.attempts - 1 - known.len() as i64 >= CRASHES)
+        let last = known.iter().map(|attempt| attempt.n).max().unwrap_or_default();
+        Ok(leased.attempts - 1 - last >= CRASHES)
     }
 
     /// The bytes of a message that must be there.
@@ -219,8 +340,35 @@ impl Inner {
         }
         let last = submission.expires_at.map_or(last, |at| at.min(last));
         let due = next_attempt(self, leased.attempts, now, last);
+        let notice = self.delay_notice(leased, submission, &reply, since, last).await;
         let attempt = attempt(&reply);
-        self.record(|now| self.context.store.defer(leased.clone(), attempt.clone(), due, now)).await
+        let store = &self.context.store;
+        self.record(|now| store.defer_and_tell(leased.clone(), attempt.clone(), due, notice.clone(), now))
+            .await
+    }
+
+    /// The mail that tells the sender of the delay, once, where it is time.
+    async fn delay_notice(
+        self: &Arc<Self>,
+        leased: &Leased,
+        submission: &SubmissionRow,
+        reply: &Reply,
+        since: i64,
+        until: i64,
+    ) -> Option<Filed> {
+        let after = millis(self.settings.delay_notice_after);
+        if after == 0 || leased.noticed_at.is_some() || self.now() < since.saturating_add(after) {
+            return None;
+        }
+        let status = reply.status.filter(|status| status.class == 4).unwrap_or(Status::new(4, 0, 0));
+        let delay = Told::Delayed { status, reply: reply.clone(), until };
+        match self.report(leased, submission, &delay).await {
+            Ok(notice) => notice,
+            Err(error) => {
+                tracing::error!(%error, delivery = %leased.id, "its sender cannot be told of the delay");
+                None
+            }
+        }
     }
 
     /// Gives up, and tells the sender in the same unit.
@@ -230,7 +378,7 @@ impl Inner {
         submission: &SubmissionRow,
         failure: Failure,
     ) -> Result<()> {
-        let bounce = match self.bounce(leased, submission, &failure).await {
+        let bounce = match self.report(leased, submission, &Told::Failed(failure.clone())).await {
             Ok(bounce) => bounce,
             // A bounce that cannot be written must not keep the delivery open for ever.
             Err(error) if failure.code == "poison" => {

@@ -65,6 +65,7 @@ kinds! {
     ALREADY_DELEGATED: 409 "already_delegated", "You have passed the question on", "Somebody else is asked instead now.";
     NOBODY_LEFT: 409 "nobody_left", "There is nobody left to ask", "Name people in to who are not asked yet.";
     ALREADY_VERIFIED: 409 "already_verified", "The address is verified already", "Nothing is left to do.";
+    NOT_A_SANDBOX: 409 "not_a_sandbox", "This server is no sandbox", "Only a server with relay.url = \"capture\" has a clock that can be moved.";
     IDEMPOTENCY_IN_FLIGHT: 409 "idempotency_in_flight", "The first request with this Idempotency-Key is still running", "Send the same request again in a moment.", true;
     CURSOR_EXPIRED: 410 "cursor_expired", "The cursor is too old", "Fetch the lists anew and go on from their as_of.";
     PRECONDITION_FAILED: 412 "precondition_failed", "It has changed since it was read", "Read it again, then repeat the change with its new ETag.";

@@ -12,6 +12,8 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
+    /// The system's, so many milliseconds on.
+    Ahead(Arc<AtomicI64>),
     Manual(Arc<AtomicI64>),
 }
 
@@ -20,6 +22,18 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
+    }
+
+    /// The system's time, which [`Clock::advance`] moves on for every clone: for a sandbox.
+    #[must_use]
+    pub fn sandbox() -> Self {
+        Self(Source::Ahead(Arc::default()))
+    }
+
+    /// Whether [`Clock::advance`] does anything.
+    #[must_use]
+    pub fn can_be_moved(&self) -> bool {
+        !matches!(self.0, Source::System)
     }
 
     /// A clock that stands still until [`Clock::advance`].
@@ -40,13 +54,14 @@ impl Clock {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "the one place where the system's time is read")]
             Source::System => Utc::now().timestamp_millis(),
+            Source::Ahead(by) => Self::system().now_ms().saturating_add(by.load(Ordering::SeqCst)),
             Source::Manual(ms) => ms.load(Ordering::SeqCst),
         }
     }
 
-    /// Moves a manual clock, also backwards; the system's clock is left alone.
+    /// Moves a manual clock or a sandbox's, also backwards; the system's clock is left alone.
     pub fn advance(&self, by: TimeDelta) {
-        if let Source::Manual(ms) = &self.0 {
+        if let Source::Manual(ms) | Source::Ahead(ms) = &self.0 {
             ms.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
         }
     }
@@ -74,6 +89,10 @@ mod tests {
         clock.advance(TimeDelta::minutes(5));
         assert_eq!(other.now(), at(301_000));
         let system = Clock::system();
+        assert!(!system.can_be_moved());
+        let (sandbox, before) = (Clock::sandbox(), system.now_ms());
+        sandbox.clone().advance(TimeDelta::days(3));
+        assert!((0..60_000).contains(&(sandbox.now_ms() - before - 3 * 86_400_000)));
         system.advance(TimeDelta::days(10_000));
         assert!(system.now_ms() < 4_000_000_000_000);
         assert_eq!(at(i64::MAX), DateTime::<Utc>::MAX_UTC);

@@ -168,6 +168,73 @@ pub fn compose(report: &Report<'_>, out: &mut dyn Write) -> io::Result<Content> 
     message::parse(&raw).map_err(io::Error::other)
 }
 
+/// What a report says about one recipient (RFC 3464 §2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The address as the sender knew it.
+    pub recipient: String,
+    /// `failed`, `delayed`, `delivered`, `relayed` or `expanded`; lower-case.
+    pub action: String,
+    /// Why, as a code.
+    pub status: Status,
+    /// The server that answered the one that reports.
+    pub remote: Option<String>,
+    /// What it answered, without its type.
+    pub diagnostic: Option<String>,
+}
+
+/// Recipients of one report that are read.
+const MAX_FACTS: usize = 100;
+
+impl Fact {
+    /// Whether the delivery has failed for good.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        self.action == "failed"
+    }
+
+    /// The SMTP reply code that the diagnostic begins with.
+    #[must_use]
+    pub fn code(&self) -> Option<i64> {
+        let code = self.diagnostic.as_deref()?.get(..3)?;
+        code.parse().ok().filter(|code| (200..600).contains(code))
+    }
+}
+
+/// Reads the facts of a `message/delivery-status` part; what has neither an action nor a status is left out.
+#[must_use]
+pub fn read(part: &[u8]) -> Vec<Fact> {
+    let text = String::from_utf8_lossy(part).replace("\r\n", "\n");
+    let mut facts = Vec::new();
+    for group in text.split("\n\n").filter(|group| !group.trim().is_empty()).take(MAX_FACTS + 1) {
+        let unfolded = group.replace("\n ", " ").replace("\n\t", " ");
+        let field = |name: &str| {
+            unfolded.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            })
+        };
+        // `type; value`
+        let typed = |name: &str| {
+            field(name).map(|value| value.split_once(';').map_or(value.clone(), |(_, v)| v.trim().to_owned()))
+        };
+        let Some(recipient) = typed("Original-Recipient").or_else(|| typed("Final-Recipient")) else {
+            continue;
+        };
+        let (Some(action), Some(status)) = (field("Action"), field("Status")) else { continue };
+        // A comment may follow the code.
+        let Some(Ok(status)) = status.split_whitespace().next().map(str::parse) else { continue };
+        facts.push(Fact {
+            recipient: recipient.trim_matches(['<', '>']).to_owned(),
+            action: action.split_whitespace().next().unwrap_or_default().to_ascii_lowercase(),
+            status,
+            remote: typed("Remote-MTA"),
+            diagnostic: typed("Diagnostic-Code"),
+        });
+    }
+    facts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +305,42 @@ mod tests {
         assert_eq!(
             part(1),
             ("text/rfc822-headers", "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX: a\r\n\tb\r\n")
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_so_is_what_others_write() {
+        let original = original();
+        let mut raw = Vec::new();
+        let content = compose(&report(&original, "bo@y.org"), &mut raw).unwrap();
+        let part = &content.attachments[0];
+        let facts = read(&raw[part.offset as usize..][..part.length as usize]);
+        assert_eq!(facts.len(), 1);
+        assert_eq!((facts[0].recipient.as_str(), facts[0].status), ("bo@y.org", Status::new(5, 1, 1)));
+        assert!(facts[0].is_failure());
+        assert_eq!((facts[0].code(), facts[0].remote.as_deref()), (Some(550), Some("mx.y.org (192.0.2.1)")));
+
+        let two = b"Reporting-MTA: dns; a\n\nFinal-Recipient: RFC822; <C@y.org>\nACTION: Delayed (again)\nStatus: 4.2.2 (full)\n\n\
+                    Original-recipient: rfc822;d@y.org\nFinal-Recipient: rfc822; x@z.org\nAction: failed\nStatus: 5.0.0\n\
+                    Diagnostic-Code: X-Postfix; host said:\n    no\n";
+        let facts = read(two);
+        assert_eq!(facts.len(), 2);
+        assert_eq!((facts[0].recipient.as_str(), facts[0].action.as_str()), ("C@y.org", "delayed"));
+        assert_eq!((facts[1].recipient.as_str(), facts[1].code()), ("d@y.org", None));
+        assert_eq!(facts[1].diagnostic.as_deref(), Some("host said:    no"));
+        for nothing in [
+            &b""[..],
+            b"\n\n\n",
+            b"Final-Recipient: rfc822; a@b",
+            b"\xff\xfe:",
+            b"Action: failed\nStatus: x\n",
+        ] {
+            assert!(read(nothing).is_empty());
+        }
+        assert!(
+            read("Final-Recipient: rfc822; a@b\nAction: failed\nStatus: 5.0.0\n\n".repeat(10_000).as_bytes())
+                .len()
+                <= 101
         );
     }
 

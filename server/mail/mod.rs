@@ -5,6 +5,7 @@
 pub mod address;
 pub mod authentication;
 pub mod clock;
+pub mod dkim;
 pub mod dsn;
 pub mod duration;
 pub mod envelope;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod query;
 pub mod reply;
 pub mod retry;
+pub mod return_path;
 pub mod status;
 pub mod thread;
 pub mod words;

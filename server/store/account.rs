@@ -13,6 +13,7 @@ use super::mailbox::Role;
 use super::{Error, Result, Store};
 use crate::mail::address::Address;
 use crate::mail::id::digest;
+use crate::mail::return_path::ReturnPath;
 
 /// Nodes that start within this time, in milliseconds, start together.
 const TOGETHER: i64 = 60_000;
@@ -79,6 +80,8 @@ pub enum Resolved {
     Local(Uuid),
     /// A secret reply address.
     Reply(ReplyAddress),
+    /// A return address: what comes there is about one delivery.
+    Returned(ReturnPath),
     /// Not in a domain of ours.
     Outside,
     /// In a domain of ours, but nobody has it.
@@ -355,6 +358,10 @@ impl Store {
         }
         if domains == 0 {
             return Ok(Resolved::Outside);
+        }
+        if ReturnPath::is_one(address.local()) {
+            let path = ReturnPath::read(address.local(), self.return_key().await?);
+            return Ok(path.map_or(Resolved::Unknown, Resolved::Returned));
         }
         let Some(secret) = Secret::read(address.local()) else { return Ok(Resolved::Unknown) };
         let reply: Option<ReplyAddress> = self

@@ -6,6 +6,9 @@ use super::db::{split, sql};
 use super::delivery::{Lane, Leased};
 use super::{Result, Store};
 
+/// Destinations looked at by one claim of a worker that works step by step.
+const MOST: i64 = 10_000;
+
 /// What to claim.
 #[derive(Debug, Clone)]
 pub struct Claim<'a> {
@@ -25,66 +28,106 @@ pub struct Claim<'a> {
     pub busy: &'a [String],
 }
 
-// Both walk from one destination with open work to the next by the index, take the oldest due of each, and lease
-// the oldest of those: what a destination holds back never stands before another's.
-const CLAIM_SQLITE: &str = "with recursive place (destination) as (\
-     select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-     union all \
-     select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-             and d.destination > place.destination) from place where place.destination is not null) \
-     update delivery set lease = $2, leased_until = $3, due_at = $3, attempts = attempts + 1 \
+// Both take the oldest due of each destination named, and lease the oldest of those: what a destination holds back
+// never stands before another's.
+const CLAIM_SQLITE: &str = "update delivery set lease = $2, leased_until = $3, due_at = $3, attempts = attempts + 1 \
      where (account_id, id) in (\
-       select d.account_id, d.id from place, json_each((\
+       select d.account_id, d.id from json_each($6) place, json_each((\
          select json_group_array(hex(n.account_id) || hex(n.id)) from (\
-           select o.account_id, o.id from delivery o where o.settled_at is null and o.lane = $1 \
-           and o.destination = place.destination and o.due_at <= $4 and o.held_at is null \
-           order by o.due_at, o.id limit $5) n)) picked \
+           select o.account_id, o.id from delivery o where o.settled_at is null and o.held_at is null and o.lane = $1 \
+           and o.destination = place.key and o.due_at <= $4 order by o.due_at, o.id limit $5) n)) picked \
        join delivery d on d.account_id = unhex(substr(picked.value, 1, 32)) and d.id = unhex(substr(picked.value, 33)) \
-       where place.destination is not null and place.destination not in (select busy.value from json_each($6) busy) \
-       order by d.due_at, d.id limit $7) \
+       where picked.key < place.value order by d.due_at, d.id limit $7) \
      returning account_id, id, kind, destination, recipient, submission_id, email_id, subject_id, digest, attempts, \
-     created_at, lease, leased_until";
-const CLAIM_POSTGRES: &str = "with recursive place (destination) as (\
-     select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-     union all \
-     select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-             and d.destination > place.destination) from place where place.destination is not null), \
-     oldest as materialized (\
-       select n.account_id, n.id, n.due_at from place cross join lateral (\
-         select o.account_id, o.id, o.due_at from delivery o where o.settled_at is null and o.lane = $1 \
-         and o.destination = place.destination and o.due_at <= $4 and o.held_at is null \
-         order by o.due_at, o.id limit $5) n \
-       where place.destination is not null \
-       and place.destination not in (select jsonb_array_elements_text($6::text::jsonb)) \
-       order by n.due_at, n.id limit $7), \
+     created_at, noticed_at, lease, leased_until";
+const CLAIM_POSTGRES: &str = "with oldest as materialized (\
+       select n.account_id, n.id, n.due_at from jsonb_each_text($6::text::jsonb) place cross join lateral (\
+         select o.account_id, o.id, o.due_at, row_number() over (order by o.due_at, o.id) as nth from delivery o \
+         where o.settled_at is null and o.held_at is null and o.lane = $1 and o.destination = place.key \
+         and o.due_at <= $4 order by o.due_at, o.id limit $5) n \
+       where n.nth <= place.value::bigint order by n.due_at, n.id limit $7), \
      picked as materialized (\
        select d.account_id, d.id from delivery d join oldest on oldest.account_id = d.account_id and oldest.id = d.id \
        where d.settled_at is null and d.due_at <= $4 for update of d skip locked) \
      update delivery d set lease = $2, leased_until = $3, due_at = $3, attempts = d.attempts + 1 from picked \
      where d.account_id = picked.account_id and d.id = picked.id \
      returning d.account_id, d.id, d.kind, d.destination, d.recipient, d.submission_id, d.email_id, d.subject_id, \
-     d.digest, d.attempts, d.created_at, d.lease, d.leased_until";
+     d.digest, d.attempts, d.created_at, d.noticed_at, d.lease, d.leased_until";
+
+/// A destination, and how many of its deliveries may be leased.
+pub type Place = (String, i64);
 
 impl Store {
-    /// Leases what is due, in turn between destinations. The attempt is counted now, before the work. Of what would leave
-    /// this system nothing is leased while sending is paused.
+    /// Leases what is due, of whatever destination, in turn between them. For a worker that works step by step: one
+    /// that goes on and on remembers whose turn it is, and names them ([`Store::claim_from`]).
     ///
     /// # Errors
     /// The database's.
     pub async fn claim(&self, claim: Claim<'_>) -> Result<Vec<Leased>> {
+        let mut ready = self.ready(claim.lane, claim.now, None, MOST).await?;
+        ready.retain(|name| !claim.busy.contains(name));
+        let places: Vec<Place> = ready.into_iter().map(|name| (name, claim.per_destination)).collect();
+        self.claim_from(&claim, &places).await
+    }
+
+    /// Leases what is due at these destinations. The attempt is counted now, before the work. Of what
+    /// would leave this system nothing is leased while sending is paused.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim_from(&self, claim: &Claim<'_>, places: &[Place]) -> Result<Vec<Leased>> {
+        let most = places.iter().map(|(_, most)| *most).max().unwrap_or_default();
+        if most < 1 {
+            return Ok(Vec::new());
+        }
         if claim.lane != Lane::Here && self.paused().await?.is_some() {
             return Ok(Vec::new());
         }
-        let busy = serde_json::to_string(claim.busy).unwrap_or_default();
+        let named: serde_json::Map<_, _> =
+            places.iter().map(|(name, most)| (name.clone(), (*most).into())).collect();
         let statement = split(CLAIM_SQLITE, CLAIM_POSTGRES)
             .bind(claim.lane as i64)
             .bind(claim.lease)
             .bind(claim.until)
             .bind(claim.now)
-            .bind(claim.per_destination)
-            .bind(busy)
+            .bind(most)
+            .bind(serde_json::Value::Object(named).to_string())
             .bind(claim.limit);
         self.write(async move |tx| tx.all(statement.clone()).await).await
+    }
+
+    /// Destinations with something due, the one that waits longest first. With `since`, only what fell due after
+    /// that, in milliseconds: this costs what fell due; without, it costs a step for each destination.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ready(&self, lane: Lane, now: i64, since: Option<i64>, limit: i64) -> Result<Vec<String>> {
+        let ready = match since {
+            Some(since) => sql("select destination from delivery where settled_at is null and held_at is null \
+                                and lane = $1 and due_at <= $2 and due_at > $3 group by destination \
+                                order by min(due_at), destination limit $4")
+            .bind(lane as i64)
+            .bind(now)
+            .bind(since)
+            .bind(limit),
+            // Walks from one destination with open work to the next by the index.
+            None => sql("with recursive place (destination) as (\
+                         select min(d.destination) from delivery d where d.settled_at is null and d.held_at is null \
+                         and d.lane = $1 union all \
+                         select (select min(d.destination) from delivery d where d.settled_at is null \
+                                 and d.held_at is null and d.lane = $1 and d.destination > place.destination) \
+                         from place where place.destination is not null) \
+                         select q.destination from (select place.destination, \
+                         (select min(o.due_at) from delivery o where o.settled_at is null and o.held_at is null \
+                          and o.lane = $1 and o.destination = place.destination) as oldest \
+                         from place where place.destination is not null) q \
+                         where q.oldest <= $2 order by q.oldest, q.destination limit $3")
+            .bind(lane as i64)
+            .bind(now)
+            .bind(limit),
+        };
+        let rows: Vec<(String,)> = self.all(ready).await?;
+        Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 
     /// Ends the leases of workers before this one, on SQLite, which one worker has for itself; how many there were.
@@ -142,20 +185,17 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn next_due(&self, lane: Lane) -> Result<Option<i64>> {
-        // Walks from destination to destination, as claiming does, so that a long queue costs nothing.
-        let row: (Option<i64>,) = self
-            .one(
-                sql("with recursive place (destination) as (\
-                     select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-                     union all \
-                     select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-                             and d.destination > place.destination) from place where place.destination is not null) \
-                     select min((select min(o.due_at) from delivery o where o.settled_at is null and o.lane = $1 \
-                                 and o.destination = place.destination and o.held_at is null)) \
-                     from place where place.destination is not null")
-                .bind(lane as i64),
-            )
-            .await?;
+        self.due_after(lane, i64::MIN).await
+    }
+
+    /// When something of a lane falls due after a time, in milliseconds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due_after(&self, lane: Lane, at: i64) -> Result<Option<i64>> {
+        let next = sql("select min(due_at) from delivery where settled_at is null and held_at is null \
+                        and lane = $1 and due_at > $2");
+        let row: (Option<i64>,) = self.one(next.bind(lane as i64).bind(at)).await?;
         Ok(row.0)
     }
 

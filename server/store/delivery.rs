@@ -90,6 +90,8 @@ pub struct Leased {
     /// With the one that begins now.
     pub attempts: i64,
     pub created_at: i64,
+    /// When its sender was told that it takes long.
+    pub noticed_at: Option<i64>,
     pub lease: Uuid,
     pub leased_until: i64,
 }
@@ -308,13 +310,38 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost.
     pub async fn defer(&self, leased: Leased, attempt: Attempt, due_at: i64, now: i64) -> Result<()> {
+        self.defer_and_tell(leased, attempt, due_at, None, now).await
+    }
+
+    /// The same, with the mail that tells the sender of the delay.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`]: the lease was lost.
+    pub async fn defer_and_tell(
+        &self,
+        leased: Leased,
+        attempt: Attempt,
+        due_at: i64,
+        notice: Option<Filed>,
+        now: i64,
+    ) -> Result<()> {
         self.write_for([leased.account_id], async move |tx| {
-            tx.batch([leased.due(due_at, leased.attempts), leased.tried(&attempt, Some(due_at), now)])
-                .await?;
+            let mut batch = Vec::new();
+            if notice.is_some() {
+                let noticed = sql("update delivery set noticed_at = $1 where account_id = $2 and id = $3");
+                batch.push(noticed.bind(now).bind(leased.account_id).bind(leased.id));
+            }
+            batch.extend([leased.due(due_at, leased.attempts), leased.tried(&attempt, Some(due_at), now)]);
+            tx.batch(batch).await?;
             let Some(submission) = leased.submission_id else { return Ok(()) };
             let email = sql("select email_id from submission where account_id = $1 and id = $2");
             let (email,): (Uuid,) = tx.one(email.bind(leased.account_id).bind(submission)).await?;
-            tx.tell(vec![updated(leased.account_id, email, leased.id)], now).await
+            let mut events = vec![updated(leased.account_id, email, leased.id)];
+            if let Some(filed) = &notice {
+                events.push(filed.told(now));
+                tx.ring(Topic::Queue);
+            }
+            tx.tell(events, now).await
         })
         .await
     }
@@ -370,13 +397,18 @@ impl Store {
         Ok(rows.into_iter().map(|(account,)| account).collect())
     }
 
-    /// Has an open delivery tried at once.
+    /// Has an open delivery, or one that failed, tried at once. (The promises it has settled stay as they are.)
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`]: it is settled, or being tried now.
+    /// [`Error::NotFound`]; [`Error::Conflict`]: it ended otherwise, or is being tried now.
     pub async fn retry_delivery(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
         self.write_for([account], async move |tx| {
-            there(tx, account, id).await?;
+            let (submission, asked_by) = there(tx, account, id).await?;
+            if let Some(submission) = submission
+                && revive(tx, account, id, submission, asked_by, now).await?
+            {
+                return Ok(());
+            }
             let retry =
                 sql("update delivery set due_at = $1, held_at = null where account_id = $2 and id = $3 \
                              and settled_at is null and (leased_until is null or leased_until <= $1)");
@@ -410,6 +442,35 @@ async fn there(tx: &mut Tx, account: Uuid, id: Uuid) -> Result<(Option<Uuid>, Op
         "select submission_id, subject_id from delivery where account_id = $1 and id = $2 and kind = 'mail'",
     );
     tx.one(row.bind(account).bind(id)).await
+}
+
+/// Opens a failed delivery again; whether it was one. Crashes are counted from here anew.
+async fn revive(
+    tx: &mut Tx,
+    account: Uuid,
+    id: Uuid,
+    submission: Uuid,
+    asked_by: Option<Uuid>,
+    now: i64,
+) -> Result<bool> {
+    let open = sql(
+        "update delivery set settled_at = null, outcome = null, reason_class = null, reason_code = null, \
+                    held_at = null, due_at = $1 where account_id = $2 and id = $3 and outcome = 'failed'",
+    );
+    if tx.run(open.bind(now).bind(account).bind(id)).await? == 0 {
+        return Ok(false);
+    }
+    let count = sql("update submission set unsettled = unsettled + 1, failed = failed - 1 \
+                     where account_id = $1 and id = $2 returning email_id");
+    let (email,): (Uuid,) = tx.one(count.bind(account).bind(submission)).await?;
+    if let Some(promise) = asked_by {
+        let again = sql("update promise set unanswered = unanswered + 1 where account_id = $1 and id = $2 \
+                         and state = 'pending'");
+        tx.run(again.bind(account).bind(promise)).await?;
+    }
+    tx.ring(Topic::Queue);
+    tx.tell(vec![updated(account, email, id)], now).await?;
+    Ok(true)
 }
 
 /// A delivery of kind `mail` whose row has just been settled.

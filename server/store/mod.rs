@@ -12,6 +12,8 @@ pub mod collect;
 pub mod correspondent;
 pub mod db;
 pub mod delivery;
+pub mod destination;
+pub mod dkim;
 pub mod draft;
 pub mod email;
 pub mod event;
@@ -23,6 +25,7 @@ pub mod idempotency;
 pub mod link;
 pub mod mailbox;
 pub mod nodes;
+pub mod operate;
 pub mod pause;
 mod pipeline;
 pub mod promise;
@@ -30,12 +33,14 @@ pub mod prune;
 mod readers;
 pub mod remote;
 pub mod respondent;
+pub mod returns;
 pub mod schema;
 pub mod search;
 pub mod settle;
 pub mod snooze;
 mod spool;
 pub mod submission;
+pub mod suppression;
 pub mod tally;
 pub mod thread;
 mod together;
@@ -173,6 +178,8 @@ struct Inner {
     domains: account::Domains,
     /// Of the SQLite database.
     file: Option<PathBuf>,
+    /// What return addresses are proved by, once it was read.
+    return_key: tokio::sync::OnceCell<[u8; 32]>,
 }
 
 enum Engine {
@@ -222,8 +229,20 @@ impl Store {
             database = Some(file);
             opened
         };
+        let return_key = tokio::sync::OnceCell::new();
         let (credentials, domains) = (Together::default(), account::Domains::default());
-        let inner = Inner { engine, writer, tally, bell, nodes, blobs, credentials, domains, file: database };
+        let inner = Inner {
+            engine,
+            writer,
+            tally,
+            bell,
+            nodes,
+            blobs,
+            credentials,
+            domains,
+            file: database,
+            return_key,
+        };
         Ok(Self(Arc::new(inner), Arc::new([])))
     }
 

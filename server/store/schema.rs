@@ -23,6 +23,8 @@ const SHARED: &[Text] = migrations![
     "0009_pause.sql" = 9 "pause",
     "0013_asks.sql" = 13 "asks",
     "0016_inbox.sql" = 16 "inbox",
+    "0017_destinations.sql" = 17 "destinations",
+    "0018_returns.sql" = 18 "returns",
     "0019_authentication.sql" = 19 "authentication",
 ];
 const POSTGRES: &[Text] =

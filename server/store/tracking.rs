@@ -5,6 +5,7 @@ use std::fmt;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::blob::Digest;
 use super::db::sql;
 use super::{Result, Store};
 
@@ -131,7 +132,7 @@ pub struct Progress {
     pub count: i64,
 }
 
-const COLUMNS: &str = "select d.account_id, d.id, d.kind, d.destination, d.recipient, d.submission_id, \
+pub(super) const COLUMNS: &str = "select d.account_id, d.id, d.kind, d.destination, d.recipient, d.submission_id, \
                        coalesce(s.email_id, d.email_id) as email_id, d.attempts, d.due_at, d.held_at, d.leased_until, \
                        d.settled_at, d.outcome, d.reason_class, d.reason_code, d.created_at, s.send_at, s.undo_until, \
                        t.at as last_at, t.remote as last_remote, t.code as last_code, \
@@ -185,15 +186,14 @@ impl Store {
         self.all(list.push(" order by d.id desc limit ").push_bind(limit)).await
     }
 
-    /// A page of everybody's open deliveries, for whoever runs the server.
+    /// What a notice was rendered to; none before that.
     ///
     /// # Errors
     /// The database's.
-    pub async fn queue(&self, after: Option<(Uuid, Uuid)>, limit: i64) -> Result<Vec<DeliveryRow>> {
-        let (account, id) = after.unwrap_or_default();
-        let list = sql(COLUMNS).push("d.settled_at is null and (d.account_id, d.id) > (").push_bind(account);
-        let list = list.push(", ").push_bind(id).push(") order by d.account_id, d.id limit ");
-        self.all(list.push_bind(limit)).await
+    pub async fn rendered_digest(&self, account: Uuid, id: Uuid) -> Result<Option<Digest>> {
+        let row = sql("select digest from delivery where account_id = $1 and id = $2");
+        let row: Option<(Option<Vec<u8>>,)> = self.first(row.bind(account).bind(id)).await?;
+        Ok(row.and_then(|(digest,)| digest?.try_into().ok()))
     }
 
     /// One delivery of an account.

@@ -5,11 +5,12 @@
 //! hour: five interleaved rounds, the sync rate before each, medians and ranges, no verdict where the rate moved more
 //! than three times. `BENCH_POSTGRES` names a server to measure as well, `BENCH_ROUNDS` how many rounds, `BENCH_SMTP` a
 //! command that prints the rates of Postfix's smtpd at 32 and 128 sessions, and that of Postfix to Dovecot's LMTP.
-//! `BENCH_LARGE=0` leaves the accounts of a million messages out.
+//! `BENCH_LARGE=0` leaves the accounts of a million messages out. With `--relay` mail out is measured instead.
 
 mod load;
 mod process;
 mod reads;
+mod relay;
 mod table;
 mod work;
 
@@ -244,6 +245,9 @@ fn main() -> anyhow::Result<()> {
     let postgres = std::env::var("BENCH_POSTGRES").ok();
     let rounds: usize = std::env::var("BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if std::env::args().any(|argument| argument == "--relay") {
+        return runtime.block_on(relay::run(&dir, postgres.as_deref(), rounds));
+    }
     let mut table = Table::default();
     for n in 1..=rounds {
         eprintln!("round {n} of {rounds} in {}", dir.display());

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::support::client::builder;
 use crate::support::mta::{Act, Mta, Stage, reply};
 use crate::support::process::Process;
 use crate::support::{long, until, within};
@@ -26,7 +27,7 @@ struct Load {
 /// Sends one message after the other. One whose answer was lost is sent again under its key, until it is known to
 /// be accepted.
 async fn send(load: Arc<Load>) {
-    let client = reqwest::Client::new();
+    let client = builder().build().unwrap();
     while !load.stop.load(Ordering::SeqCst) {
         let n = load.next.fetch_add(1, Ordering::SeqCst);
         let message = json!({
@@ -51,7 +52,7 @@ async fn send(load: Arc<Load>) {
 
 /// Every Message-ID in an account's inbox.
 async fn inbox(load: &Load, token: &str) -> Vec<String> {
-    let client = reqwest::Client::new();
+    let client = builder().build().unwrap();
     let (mut ids, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let mut url = format!("{}/v1/messages?mailbox=inbox&limit=200", load.url);

@@ -2,13 +2,18 @@
 
 mod crash;
 mod deposit;
+mod flood;
+mod isolation;
 mod lease;
 mod local;
 mod notice;
+mod outcomes;
 mod pause;
 mod relay;
 mod reply;
 mod retry;
+mod returned;
+mod routes;
 mod run;
 mod timer;
 

@@ -4,6 +4,7 @@ use restante::delivery::forward::{confirm_digest, verification};
 use restante::mail::address::Address;
 use restante::mail::message::parse;
 use restante::store::Error;
+use restante::store::operate::Open;
 use restante::submission::{Attachment, Request, Source};
 
 use super::{Post, request};
@@ -235,7 +236,7 @@ both!(the_secret_address_is_kept_out_of_what_is_recorded, |engine| async move {
     mta.always(Stage::Mail, reply(&format!("451 4.7.1 <{secret}>: wait")));
     post.send(&ana, &[&bo.address], "two").await;
     post.settle().await;
-    let queue = post.app.store.queue(None, 10).await.unwrap();
+    let queue = post.app.store.queue(Open::default(), 10).await.unwrap();
     let said = queue[0].last_diagnostic.as_deref().unwrap();
     assert_eq!(said, "4.7.1 <reply@example.org>: wait");
 });

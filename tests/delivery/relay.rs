@@ -233,6 +233,8 @@ async fn international_mail_goes_only_where_it_is_taken() {
     assert!(matches!(hand(&relay, "Subject: ü\r\n\r\nx\r\n".as_bytes()).await, Handed::Taken(_)));
     assert!(matches!(hand(&relay, "Subject: u\r\n\r\nü\r\n".as_bytes()).await, Handed::Taken(_)));
     let parameters: Vec<_> = mta.wait(3).await.into_iter().map(|one| one.parameters).collect();
+    let without_size = |one: &String| one.split_once(' ').unwrap().1.to_owned();
+    let parameters: Vec<_> = parameters.iter().map(without_size).collect();
     assert_eq!(parameters, ["SMTPUTF8", "SMTPUTF8 BODY=8BITMIME", "BODY=8BITMIME"]);
 
     let old = Mta::start().await;

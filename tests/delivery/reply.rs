@@ -188,10 +188,8 @@ both!(a_reply_to_what_came_from_outside_goes_there, |engine| async move {
     post.arrive("bo@home.test", &[&notice.mail_from], &answer).await.unwrap();
     post.settle().await;
     let out = told.mta.wait(3).await.remove(2);
-    assert_eq!(
-        (out.mail_from.as_str(), out.rcpt_to.as_slice()),
-        ("bo@example.org", &["sales@out.test".to_owned()][..])
-    );
+    assert_eq!(out.rcpt_to, ["sales@out.test"]);
+    assert!(out.mail_from.starts_with("b+") && out.mail_from.ends_with("@example.org"));
     assert_eq!(out.header("In-Reply-To"), "<9@out.test>");
     assert!(!out.text().contains("home.test"), "the private address is not told");
 });

@@ -13,10 +13,9 @@ both!(an_outside_recipient_is_reached_through_the_relay, |engine| async move {
     let sent = post.send(&ana, &["out@x.test", &bo.address], "hi").await;
     post.settle().await;
     let received = mta.wait(1).await;
-    assert_eq!(
-        (received[0].mail_from.as_str(), received[0].rcpt_to.as_slice()),
-        ("ana@example.org", &["out@x.test".to_owned()][..])
-    );
+    assert_eq!(received[0].rcpt_to, ["out@x.test"]);
+    // A return address of its own, in the sender's domain.
+    assert!(received[0].mail_from.ends_with("@example.org"), "{}", received[0].mail_from);
     assert_eq!(received[0].header("Message-ID"), format!("<{}>", sent.message_id));
     assert!(!received[0].text().to_lowercase().contains("bcc:"));
     let rows = post.deliveries(&ana, &sent).await;

@@ -8,6 +8,7 @@ mod idempotency;
 mod inbox;
 mod limits;
 mod promises;
+mod queue;
 mod reading;
 mod sending;
 mod session;

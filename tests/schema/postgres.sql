@@ -86,6 +86,12 @@ delivery.outcome text
 delivery.reason_class text
 delivery.reason_code text
 delivery.created_at bigint not null
+delivery.noticed_at bigint
+destination.name text not null
+destination.failures bigint not null
+destination.since bigint not null
+destination.blocked_until bigint not null
+destination.reason text not null
 domain.name text not null
 domain.created_at bigint not null
 draft.account_id uuid not null
@@ -205,6 +211,9 @@ search.email_id uuid not null
 search.doc tsvector
 search_tail.account_id uuid not null
 search_tail.email_id uuid not null
+secret.name text not null
+secret.value bytea not null
+secret.created_at bigint not null
 session.account_id uuid not null
 session.id uuid not null
 session.digest bytea not null
@@ -234,6 +243,13 @@ submission.failed bigint not null
 submission.delivery_promise_id uuid not null
 submission.answer_promise_id uuid
 submission.created_at bigint not null
+suppression.id uuid not null
+suppression.address text not null
+suppression.reason text not null
+suppression.source text not null
+suppression.detail text
+suppression.created_at bigint not null
+suppression.expires_at bigint
 throttle.subject text not null
 throttle.failures bigint not null
 throttle.blocked_until bigint not null
@@ -275,6 +291,7 @@ attempt PRIMARY KEY (account_id, delivery_id, n)
 blob PRIMARY KEY (digest)
 correction PRIMARY KEY (account_id, promise_id, id)
 delivery PRIMARY KEY (account_id, id)
+destination PRIMARY KEY (name)
 domain PRIMARY KEY (name)
 draft PRIMARY KEY (account_id, id)
 email PRIMARY KEY (account_id, id)
@@ -297,11 +314,14 @@ reply_address PRIMARY KEY (digest)
 respondent PRIMARY KEY (account_id, promise_id, key)
 search PRIMARY KEY (account_id, email_id)
 search_tail PRIMARY KEY (account_id, email_id)
+secret PRIMARY KEY (name)
 session FOREIGN KEY (account_id) REFERENCES account(id)
 session PRIMARY KEY (account_id, id)
 session UNIQUE (digest)
 setup PRIMARY KEY (digest)
 submission PRIMARY KEY (account_id, id)
+suppression PRIMARY KEY (id)
+suppression UNIQUE (address)
 throttle PRIMARY KEY (subject)
 token FOREIGN KEY (account_id) REFERENCES account(id)
 token PRIMARY KEY (account_id, id)
@@ -318,11 +338,12 @@ CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
 CREATE INDEX attempt_at ON public.attempt USING btree (at)
 CREATE INDEX delivery_digest ON public.delivery USING btree (digest) WHERE (digest IS NOT NULL)
-CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE (settled_at IS NULL)
+CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
 CREATE INDEX delivery_timer ON public.delivery USING btree (account_id, subject_id) WHERE ((kind = 'timer'::text) AND (settled_at IS NULL))
+CREATE INDEX delivery_when ON public.delivery USING btree (lane, due_at, destination) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
 CREATE INDEX draft_updated ON public.draft USING btree (account_id, updated_at, id)
 CREATE INDEX email_digest ON public.email USING btree (digest)
 CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged
@@ -340,6 +361,7 @@ CREATE INDEX respondent_id ON public.respondent USING btree (account_id, promise
 CREATE INDEX search_doc ON public.search USING gin (doc)
 CREATE INDEX search_place ON public.search USING btree (account_id, place)
 CREATE INDEX submission_digest ON public.submission USING btree (digest)
+CREATE INDEX suppression_expires ON public.suppression USING btree (expires_at) WHERE (expires_at IS NOT NULL)
 CREATE INDEX upload_digest ON public.upload USING btree (digest)
 CREATE UNIQUE INDEX account_pkey ON public.account USING btree (id)
 CREATE UNIQUE INDEX address_pkey ON public.address USING btree (address)
@@ -351,6 +373,7 @@ CREATE UNIQUE INDEX attempt_pkey ON public.attempt USING btree (account_id, deli
 CREATE UNIQUE INDEX blob_pkey ON public.blob USING btree (digest)
 CREATE UNIQUE INDEX correction_pkey ON public.correction USING btree (account_id, promise_id, id)
 CREATE UNIQUE INDEX delivery_pkey ON public.delivery USING btree (account_id, id)
+CREATE UNIQUE INDEX destination_pkey ON public.destination USING btree (name)
 CREATE UNIQUE INDEX domain_pkey ON public.domain USING btree (name)
 CREATE UNIQUE INDEX draft_pkey ON public.draft USING btree (account_id, id)
 CREATE UNIQUE INDEX email_account_id_source_id_outgoing_key ON public.email USING btree (account_id, source_id, outgoing)
@@ -372,10 +395,13 @@ CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (dige
 CREATE UNIQUE INDEX respondent_pkey ON public.respondent USING btree (account_id, promise_id, key)
 CREATE UNIQUE INDEX search_pkey ON public.search USING btree (account_id, email_id)
 CREATE UNIQUE INDEX search_tail_pkey ON public.search_tail USING btree (account_id, email_id)
+CREATE UNIQUE INDEX secret_pkey ON public.secret USING btree (name)
 CREATE UNIQUE INDEX session_digest_key ON public.session USING btree (digest)
 CREATE UNIQUE INDEX session_pkey ON public.session USING btree (account_id, id)
 CREATE UNIQUE INDEX setup_pkey ON public.setup USING btree (digest)
 CREATE UNIQUE INDEX submission_pkey ON public.submission USING btree (account_id, id)
+CREATE UNIQUE INDEX suppression_address_key ON public.suppression USING btree (address)
+CREATE UNIQUE INDEX suppression_pkey ON public.suppression USING btree (id)
 CREATE UNIQUE INDEX throttle_pkey ON public.throttle USING btree (subject)
 CREATE UNIQUE INDEX token_digest_key ON public.token USING btree (digest)
 CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)

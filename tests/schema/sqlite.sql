@@ -111,8 +111,15 @@ CREATE TABLE delivery (
   outcome text,                       -- delivered, relayed, failed, canceled
   reason_class text,
   reason_code text,
-  created_at bigint not null,
+  created_at bigint not null, noticed_at bigint,
   primary key (account_id, id)
+);
+CREATE TABLE destination (
+  name text primary key,
+  failures bigint not null,           -- one after the other
+  since bigint not null,              -- of the first of them
+  blocked_until bigint not null,
+  reason text not null                -- of the last
 );
 CREATE TABLE domain (
   name text primary key,
@@ -283,6 +290,11 @@ CREATE TABLE 'search_text_config'(k PRIMARY KEY, v) WITHOUT ROWID;
 CREATE TABLE 'search_text_data'(id INTEGER PRIMARY KEY, block BLOB);
 CREATE TABLE 'search_text_docsize'(id INTEGER PRIMARY KEY, sz BLOB, origin INTEGER);
 CREATE TABLE 'search_text_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+CREATE TABLE secret (
+  name text primary key,
+  value bytea not null,
+  created_at bigint not null
+);
 CREATE TABLE session (
   account_id uuid not null references account (id),
   id uuid not null,
@@ -319,6 +331,15 @@ CREATE TABLE submission (
   answer_promise_id uuid,
   created_at bigint not null,
   primary key (account_id, id)
+);
+CREATE TABLE suppression (
+  id uuid primary key,                -- follows from the address
+  address text not null unique,       -- lower-cased
+  reason text not null,               -- such as unknown_recipient, or an operator's words
+  source text not null,               -- bounce, manual
+  detail text,                        -- what was said there
+  created_at bigint not null,
+  expires_at bigint
 );
 CREATE TABLE throttle (
   subject text primary key,
@@ -363,11 +384,12 @@ CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
 CREATE INDEX attempt_at on attempt (at);
 CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
-CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null;
+CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null and held_at is null;
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
 CREATE INDEX delivery_timer on delivery (account_id, subject_id) where kind = 'timer' and settled_at is null;
+CREATE INDEX delivery_when on delivery (lane, due_at, destination) where settled_at is null and held_at is null;
 CREATE INDEX draft_updated on draft (account_id, updated_at, id);
 CREATE INDEX email_digest on email (digest);
 CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;
@@ -383,4 +405,5 @@ CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending'
 CREATE INDEX reply_address_account on reply_address (account_id, email_id);
 CREATE INDEX respondent_id on respondent (account_id, promise_id, id);
 CREATE INDEX submission_digest on submission (digest);
+CREATE INDEX suppression_expires on suppression (expires_at) where expires_at is not null;
 CREATE INDEX upload_digest on upload (digest);

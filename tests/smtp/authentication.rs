@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::Office;
 use crate::support::Engine;
 use crate::support::client::Client;
-use crate::support::dns::{Dns, Record};
+use crate::support::dns::Dns;
 use crate::support::mail::{Smtp, letter};
 
 /// The only host that may send for the domains here.
@@ -34,7 +34,7 @@ struct Checked {
 impl Checked {
     async fn open(engine: Engine) -> Self {
         let (office, dns) = (Office::open(engine).await, Dns::start().await);
-        let checks = Arc::new(Checks::asking(dns.address, Duration::from_millis(1500)).unwrap());
+        let checks = Arc::new(Checks::asking(dns.addr, Duration::from_millis(1500)).unwrap());
         let door = Door::with(
             office.app.context.clone(),
             Settings::default(),
@@ -159,8 +159,8 @@ both!(a_signature_speaks_for_its_domain, |engine| async move {
 #[tokio::test(flavor = "multi_thread")]
 async fn dns_that_does_not_answer_holds_nobody_up() {
     let checked = Checked::open(Engine::Sqlite).await;
-    checked.dns.add("silent.test", Record::Silence);
-    checked.dns.add("_dmarc.silent.test", Record::Silence);
+    checked.dns.silent("silent.test");
+    checked.dns.silent("_dmarc.silent.test");
     let (sender, mail) = from("silent.test", "silence");
     let start = Instant::now();
     assert!(checked.bring(HOST, &sender, "ana@example.org", &mail).await.starts_with("250"));

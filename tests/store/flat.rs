@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use restante::store::Store;
+use restante::store::claim::Claim;
 use restante::store::db::{split, sql};
+use restante::store::delivery::{Lane, NewDelivery};
 use restante::store::email::Filter;
 use restante::store::mailbox::{Role, role_id};
 use uuid::Uuid;
@@ -84,4 +86,61 @@ both!(many_messages_cost_what_few_do, |engine| async move {
         // A scan would take thirty times as long.
         assert!(*many < *few * 5 + Duration::from_millis(1), "{engine:?} {what}: {few:?} -> {many:?}");
     }
+});
+
+/// Opens a delivery at each of so many destinations: due now at the first hundred, later at the others.
+async fn fill_queue(app: &App, person: &Person, from: usize, to: usize) {
+    let now = app.now();
+    for part in (from..to).collect::<Vec<_>>().chunks(1000) {
+        let rows: Vec<_> = part
+            .iter()
+            .map(|n| NewDelivery {
+                account_id: person.id,
+                id: app.id(),
+                kind: "notice",
+                lane: Lane::Outside,
+                destination: format!("d{n}.test"),
+                recipient: format!("r@d{n}.test"),
+                submission_id: None,
+                email_id: None,
+                subject_id: None,
+                digest: None,
+                due_at: if *n < 100 { now } else { now + 3_600_000 },
+                created_at: now,
+            })
+            .collect();
+        app.store.write(async move |tx| tx.batch(NewDelivery::insert(&rows)).await.map(drop)).await.unwrap();
+    }
+    app.store.write(async |tx| tx.run(sql("analyze")).await).await.unwrap();
+}
+
+/// What the worker asks again and again: what fell due, a claim, and when the next is due.
+async fn measure_queue(app: &App) -> Vec<(&'static str, Duration)> {
+    let now = app.now();
+    let places: Vec<_> = (0..8).map(|n| (format!("d{n}.test"), 1)).collect();
+    let claim = async || {
+        let (lease, lane) = (app.id(), Lane::Outside);
+        let claim = Claim { now, lease, until: now, lane, limit: 8, per_destination: 1, busy: &[] };
+        assert_eq!(app.store.claim_from(&claim, &places).await.unwrap().len(), 8);
+    };
+    vec![
+        ("what fell due", best(|| app.store.ready(Lane::Outside, now, Some(now - 5000), 1000)).await),
+        ("a claim", best(claim).await),
+        ("the next", best(|| app.store.due_after(Lane::Outside, now)).await),
+    ]
+}
+
+both!(a_claim_costs_the_same_with_many_destinations, |engine| async move {
+    let app = App::start(engine).await;
+    let person = app.person("Ana").await;
+    fill_queue(&app, &person, 0, 200).await;
+    let small = measure_queue(&app).await;
+    fill_queue(&app, &person, 200, if long() { 20_000 } else { 6_000 }).await;
+    let large = measure_queue(&app).await;
+    for ((what, few), (_, many)) in small.iter().zip(&large) {
+        println!("{engine:?} {what}: {few:?} -> {many:?}");
+        assert!(*many < *few * 4 + Duration::from_millis(1), "{engine:?} {what}: {few:?} -> {many:?}");
+    }
+    let all = app.store.ready(Lane::Outside, app.now(), None, 10_000).await.unwrap();
+    assert_eq!(all.len(), 100, "the walk finds what is due, nothing else");
 });

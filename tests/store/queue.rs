@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use restante::store::Error;
 use restante::store::delivery::{Finish, Lane, NewDelivery, Outcome};
+use restante::store::destination::PutOff;
 use restante::store::email::Filter;
+use restante::store::operate::{Act, Open};
 use restante::store::tracking::State;
 use uuid::Uuid;
 
@@ -148,10 +150,9 @@ both!(what_was_tried_is_shown_and_tried_again, |engine| async move {
         tries.iter().map(|one| (one.n, one.next_at.is_some())).collect::<Vec<_>>(),
         [(1, true), (2, false)]
     );
-    assert!(matches!(app.store.retry_delivery(ana.id, id, app.now()).await, Err(Error::Conflict)));
     let progress = app.store.progress(ana.id, &[sent.acceptance.id], app.now()).await.unwrap();
     assert_eq!((progress.len(), progress[0].count, progress[0].outcome.as_deref()), (1, 1, Some("failed")));
-    assert_eq!(app.store.queue(None, 10).await.unwrap().len(), 0);
+    assert_eq!(app.store.queue(Open::default(), 10).await.unwrap().len(), 0);
     assert_eq!(app.store.deliveries(ana.id, false, Some("failed"), None, 10).await.unwrap().len(), 1);
     assert_eq!(app.store.deliveries_of(ana.id, sent.acceptance.id, None, 10).await.unwrap().len(), 1);
 });
@@ -175,4 +176,69 @@ both!(what_was_not_sent_can_be_taken_back, |engine| async move {
         app.store.cancel_submission(ana.id, gone.acceptance.id, app.now()).await,
         Err(Error::Conflict)
     ));
+});
+
+both!(an_operator_holds_releases_retries_and_cancels, |engine| async move {
+    let app = App::start(engine).await;
+    let (ana, bo) = (app.person("Ana").await, app.person("Bo").await);
+    let ids = notices(&app, &ana, "x.test", 3).await;
+    notices(&app, &bo, "y.test", 2).await;
+    let (store, now) = (&app.store, app.now());
+    store.act(Act::Hold, ana.id, ids[0], now).await.unwrap();
+    assert!(matches!(store.act(Act::Hold, ana.id, ids[0], now).await, Err(Error::Conflict)));
+    assert!(matches!(store.act(Act::Hold, bo.id, ids[1], now).await, Err(Error::Conflict)));
+    let held = store.queue(Open { held: Some(true), ..Open::default() }, 10).await.unwrap();
+    assert_eq!(held.iter().map(|row| (row.id, row.state(now))).collect::<Vec<_>>(), [(ids[0], State::Held)]);
+    assert_eq!(store.act_on(Act::Hold, "y.test", now).await.unwrap(), 2);
+    let waiting = store.destinations(10).await.unwrap();
+    let counts: Vec<_> = waiting.iter().map(|w| (w.destination.as_str(), w.open, w.held)).collect();
+    assert_eq!(counts, [("x.test", 3, 1), ("y.test", 2, 2)]);
+    // What is held is in nobody's way, and in nobody's hand.
+    assert_eq!(claim_lane(&app, Lane::Outside, 10, 10, &[]).await.len(), 2);
+    assert_eq!(store.next_due(Lane::Outside).await.unwrap(), Some(now + 60_000), "the leases");
+    assert!(
+        matches!(store.act(Act::Hold, ana.id, ids[1], now).await, Err(Error::Conflict)),
+        "it is tried now"
+    );
+    assert_eq!(store.act_on(Act::Release, "y.test", now).await.unwrap(), 2);
+    store.act(Act::Release, ana.id, ids[0], now).await.unwrap();
+    assert_eq!(claim_lane(&app, Lane::Outside, 10, 10, &[]).await.len(), 3);
+    assert_eq!(store.any_delivery(ids[2]).await.unwrap().unwrap().account_id, ana.id);
+    assert!(store.any_delivery(app.id()).await.unwrap().is_none());
+
+    let message = message(&app, &ana, &[&bo], "Back", false);
+    message.accept(&app).await;
+    let email = message.email();
+    assert_eq!(store.owners(email).await.unwrap(), [ana.id]);
+    let delivery = message.acceptance.deliveries[0].id;
+    store.act(Act::Hold, ana.id, delivery, now).await.unwrap();
+    assert_eq!(claim(&app, 10).await.len(), 0);
+    store.act(Act::Retry, ana.id, delivery, now).await.unwrap();
+    assert_eq!(claim(&app, 10).await.len(), 1, "trying it now releases it");
+});
+
+both!(what_waits_for_a_dead_destination_is_put_off_but_not_beyond_its_end, |engine| async move {
+    let app = App::start(engine).await;
+    let ana = app.person("Ana").await;
+    notices(&app, &ana, "dead.test", 2500).await;
+    notices(&app, &ana, "alive.test", 1).await;
+    let (store, now) = (&app.store, app.now());
+    let off = PutOff {
+        destination: "dead.test".into(),
+        until: now + 60_000,
+        spread: 30_000,
+        give_up_after: 80_000,
+        notice_after: i64::MAX / 4,
+    };
+    assert_eq!(store.put_off(off.clone(), now).await.unwrap(), 2500);
+    let rows = store.queue(Open { destination: Some("dead.test"), ..Open::default() }, 3000).await.unwrap();
+    assert!(rows.iter().all(|row| (now + 60_000..=now + 80_000).contains(&row.due_at) && row.attempts == 0));
+    let distinct: HashSet<i64> = rows.iter().map(|row| row.due_at).collect();
+    assert!(distinct.len() > 500, "{} different times", distinct.len());
+    assert_eq!(store.ready(Lane::Outside, now, None, 10).await.unwrap(), ["alive.test"]);
+    assert_eq!(store.due_after(Lane::Outside, now).await.unwrap(), rows.iter().map(|row| row.due_at).min());
+    app.seconds(85);
+    // Whose time is over is left due, to be ended.
+    assert_eq!(store.put_off(PutOff { until: app.now() + 60_000, ..off }, app.now()).await.unwrap(), 0);
+    assert_eq!(claim_lane(&app, Lane::Outside, 10, 10, &["alive.test".into()]).await.len(), 10);
 });

@@ -23,13 +23,18 @@ pub(crate) struct Answer {
     request: String,
 }
 
+/// A builder of HTTP clients.
+pub(crate) fn builder() -> reqwest::ClientBuilder {
+    // No client of the tests speaks TLS, but its library wants to know how.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 impl Client {
     /// A caller without credentials; `base` is as `http://127.0.0.1:8080`.
     pub(crate) fn new(base: impl Into<String>) -> Self {
-        // No client of the tests speaks TLS, but its library wants to know how.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         // Redirects and proxies would hide what the server said.
-        let http = reqwest::Client::builder()
+        let http = builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .tls_certs_only([])

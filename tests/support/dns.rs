@@ -1,53 +1,75 @@
-//! A DNS server over real UDP with a few records; what it does not have does not exist, and some names it never answers.
+//! A name server over real UDP: it answers what it is told, and NXDOMAIN for everything else.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use tokio::net::UdpSocket;
 
-/// A record.
-#[derive(Debug, Clone)]
-pub(crate) enum Record {
-    Txt(String),
+/// What a name has.
+#[derive(Debug, Clone, Default)]
+struct Zone {
+    mx: Vec<(u16, String)>,
+    addresses: Vec<IpAddr>,
+    texts: Vec<String>,
+    /// The server fails when asked.
+    broken: bool,
     /// No answer ever comes.
-    Silence,
+    silent: bool,
 }
 
-/// The server; it goes away with this value.
+/// The server; it stops with this value.
 pub(crate) struct Dns {
-    pub(crate) address: SocketAddr,
-    zone: Arc<Mutex<HashMap<String, Vec<Record>>>>,
+    pub(crate) addr: SocketAddr,
+    zones: Arc<Mutex<HashMap<String, Zone>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Dns {
+    /// Listens on a port of its own.
     pub(crate) async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let zone: Arc<Mutex<HashMap<String, Vec<Record>>>> = Arc::default();
-        let told = zone.clone();
+        let addr = socket.local_addr().unwrap();
+        let zones: Arc<Mutex<HashMap<String, Zone>>> = Arc::default();
+        let known = zones.clone();
         let task = tokio::spawn(async move {
-            let mut query = [0; 4096];
-            loop {
-                let (length, from) = socket.recv_from(&mut query).await.unwrap();
-                let answer = answer(&query[..length], &told.lock().unwrap());
-                if let Some(answer) = answer {
-                    socket.send_to(&answer, from).await.unwrap();
+            let mut question = [0; 1500];
+            while let Ok((length, from)) = socket.recv_from(&mut question).await {
+                if let Some(answer) = answer(&question[..length], &known.lock().unwrap()) {
+                    let _ = socket.try_send_to(&answer, from);
                 }
             }
         });
-        Self { address, zone, task }
+        Self { addr, zones, task }
     }
 
-    /// Adds a record.
-    pub(crate) fn add(&self, name: &str, record: Record) {
-        self.zone.lock().unwrap().entry(name.to_owned()).or_default().push(record);
+    fn zone(&self, name: &str, change: impl FnOnce(&mut Zone)) {
+        change(self.zones.lock().unwrap().entry(name.to_owned()).or_default());
     }
 
-    /// Adds a text.
+    /// A domain's mail host; `.` is the null one.
+    pub(crate) fn mx(&self, domain: &str, preference: u16, host: &str) {
+        self.zone(domain, |zone| zone.mx.push((preference, host.to_owned())));
+    }
+
+    /// A host's address.
+    pub(crate) fn address(&self, host: &str, address: &str) {
+        self.zone(host, |zone| zone.addresses.push(address.parse().unwrap()));
+    }
+
+    /// A text.
     pub(crate) fn txt(&self, name: &str, text: &str) {
-        self.add(name, Record::Txt(text.to_owned()));
+        self.zone(name, |zone| zone.texts.push(text.to_owned()));
+    }
+
+    /// Asked for this name, the server never answers.
+    pub(crate) fn silent(&self, name: &str) {
+        self.zone(name, |zone| zone.silent = true);
+    }
+
+    /// Asked for this name, the server fails.
+    pub(crate) fn broken(&self, name: &str) {
+        self.zone(name, |zone| zone.broken = true);
     }
 }
 
@@ -57,41 +79,70 @@ impl Drop for Dns {
     }
 }
 
-/// The answer to a query (RFC 1035 §4): one question, and what the zone has.
-fn answer(query: &[u8], zone: &HashMap<String, Vec<Record>>) -> Option<Vec<u8>> {
+fn written(name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    for label in name.trim_end_matches('.').split('.').filter(|label| !label.is_empty()) {
+        out.push(label.len() as u8);
+        out.extend_from_slice(label.as_bytes());
+    }
+    out.push(0);
+    out
+}
+
+/// The reply to one question (RFC 1035 §4).
+fn answer(question: &[u8], zones: &HashMap<String, Zone>) -> Option<Vec<u8>> {
     let (mut at, mut labels) = (12, Vec::new());
-    while query[at] != 0 {
-        let length = usize::from(query[at]);
-        labels.push(String::from_utf8_lossy(&query[at + 1..=at + length]).to_lowercase());
-        at += length + 1;
+    loop {
+        let length = usize::from(*question.get(at)?);
+        at += 1;
+        if length == 0 {
+            break;
+        }
+        labels.push(String::from_utf8_lossy(question.get(at..at + length)?).to_ascii_lowercase());
+        at += length;
     }
-    let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
-    let question = &query[12..at + 5];
-    let records = zone.get(&labels.join("."));
-    if records.is_some_and(|records| records.iter().any(|record| matches!(record, Record::Silence))) {
-        return None;
-    }
-    let mut answers: Vec<Vec<u8>> = Vec::new();
-    for record in records.into_iter().flatten() {
-        let data: Vec<u8> = match (record, kind) {
-            (Record::Txt(text), 16) => {
-                text.as_bytes().chunks(255).flat_map(|part| [&[part.len() as u8], part].concat()).collect()
+    let kind = u16::from_be_bytes([*question.get(at)?, *question.get(at + 1)?]);
+    let end = at + 4;
+    let zone = zones.get(&labels.join("."));
+    let mut records: Vec<(u16, Vec<u8>)> = Vec::new();
+    let code = match zone {
+        None => 3,
+        Some(zone) if zone.silent => return None,
+        Some(zone) if zone.broken => 2,
+        Some(zone) => {
+            match kind {
+                15 => records.extend(zone.mx.iter().map(|(preference, host)| {
+                    (15, [&preference.to_be_bytes()[..], &written(host)].concat())
+                })),
+                16 => records.extend(zone.texts.iter().map(|text| {
+                    (
+                        16,
+                        text.as_bytes()
+                            .chunks(255)
+                            .flat_map(|part| [&[part.len() as u8], part].concat())
+                            .collect(),
+                    )
+                })),
+                _ => records.extend(zone.addresses.iter().filter_map(|address| match (kind, address) {
+                    (1, IpAddr::V4(v4)) => Some((1, v4.octets().to_vec())),
+                    (28, IpAddr::V6(v6)) => Some((28, v6.octets().to_vec())),
+                    _ => None,
+                })),
             }
-            _ => continue,
-        };
-        let mut out = vec![0xc0, 12];
+            0
+        }
+    };
+    let mut out = question[..2].to_vec();
+    out.extend([0x81, 0x80 | code, 0, 1]);
+    out.extend((records.len() as u16).to_be_bytes());
+    out.extend([0; 4]);
+    out.extend_from_slice(question.get(12..end)?);
+    for (kind, data) in records {
+        out.extend([0xc0, 12]);
         out.extend(kind.to_be_bytes());
         out.extend([0, 1, 0, 0, 0, 60]);
         out.extend((data.len() as u16).to_be_bytes());
         out.extend(data);
-        answers.push(out);
     }
-    let unknown = u8::from(records.is_none()) * 3;
-    let mut out = query[..2].to_vec();
-    out.extend([0x85, 0x80 | unknown, 0, 1]);
-    out.extend((answers.len() as u16).to_be_bytes());
-    out.extend([0, 0, 0, 0]);
-    out.extend_from_slice(question);
-    out.extend(answers.concat());
     Some(out)
 }

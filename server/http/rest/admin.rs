@@ -1,4 +1,4 @@
-//! Administration: accounts, and the queue of all of them.
+//! Administration: accounts.
 
 use axum::extract::State;
 use axum::response::IntoResponse as _;
@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::deliveries::Delivery;
 use super::time::Time;
 use super::tokens::Paging;
 use super::{Answered, created, kept, line};
 use crate::http::access::Caller;
 use crate::http::body::{Json, Params};
 use crate::http::idempotency::Once;
-use crate::http::page::{List, Page, PageBy};
+use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
 use crate::mail::address::Address;
@@ -115,38 +114,6 @@ pub async fn create_account(
         other => other.into(),
     })?;
     Ok(kept(created(&location, &account)))
-}
-
-/// Something owed, of whatever account; without anything of its content.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Owed {
-    account_id: Uuid,
-    /// `mail`, `notice` or `timer`.
-    kind: String,
-    destination: String,
-    #[serde(flatten)]
-    delivery: Delivery,
-}
-
-/// Lists what is owed to whomever, of every account.
-#[utoipa::path(get, path = "/v1/admin/queue", tag = "Administration", params(Paging), responses((status = 200, body = List<Owed>)))]
-pub async fn queue(State(state): State<AppState>, caller: Caller, Params(query): Params<Paging>) -> Answered {
-    // Every delivery's key begins with its account.
-    let page: PageBy<(Uuid, Uuid)> =
-        PageBy::read(caller.account.id, "queue", "", query.limit, query.cursor.as_deref())?;
-    let mut rows = state.store.queue(page.after, page.fetch()).await?;
-    let next_cursor = page.cut(&mut rows, |row| (row.account_id, row.id));
-    let now = state.clock.now_ms();
-    let items: Vec<Owed> = rows
-        .into_iter()
-        .map(|row| Owed {
-            account_id: row.account_id,
-            kind: row.kind.clone(),
-            destination: row.destination.clone(),
-            delivery: Delivery::of(row, now),
-        })
-        .collect();
-    Ok(axum::Json(List { items, next_cursor, as_of: None }).into_response())
 }
 
 /// Whether anything may leave this system.

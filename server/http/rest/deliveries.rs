@@ -60,6 +60,18 @@ pub struct Attempt {
     diagnostic: Option<String>,
 }
 
+impl From<AttemptRow> for Attempt {
+    fn from(row: AttemptRow) -> Self {
+        Self {
+            at: Time(row.at),
+            remote: row.remote,
+            code: row.code,
+            enhanced_code: row.enhanced_code,
+            diagnostic: row.diagnostic,
+        }
+    }
+}
+
 /// Why a delivery failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Reason {
@@ -200,7 +212,7 @@ fn settled(error: store::Error) -> Problem {
     }
 }
 
-/// Has an open delivery tried now.
+/// Has an open delivery, or one that failed, tried now.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/retry", tag = "Deliveries", params(("id" = String, Path)),
     responses((status = 200, body = Delivery), (status = 404), (status = 409, description = "`already_sent`")))]
 pub async fn retry(State(state): State<AppState>, caller: Caller, Id(id): Id) -> Answered {

@@ -14,10 +14,12 @@ pub mod me;
 pub mod message;
 pub mod messages;
 pub mod promises;
+pub mod queue;
 pub mod send;
 pub mod session;
 pub mod settings;
 pub mod summary;
+pub mod suppressions;
 pub mod threads;
 pub mod time;
 pub mod tokens;
@@ -85,7 +87,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(forwarding::resend))
         .routes(routes!(forwarding::confirmable, forwarding::confirm))
         .routes(routes!(admin::accounts, admin::create_account))
-        .routes(routes!(admin::queue))
+        .routes(routes!(queue::list, queue::act))
+        .routes(routes!(queue::show))
+        .routes(routes!(queue::destinations))
+        .routes(routes!(queue::clock))
+        .routes(routes!(suppressions::list, suppressions::create))
+        .routes(routes!(suppressions::get, suppressions::change, suppressions::delete))
         .routes(routes!(admin::sending, admin::set_sending))
 }
 

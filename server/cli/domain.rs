@@ -1,0 +1,130 @@
+//! `restante domain …`: domains of ours, the keys their mail is signed with, and the DNS records they need.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::mail::address::Address;
+use crate::mail::dkim;
+use crate::store::dkim::Algorithm;
+use crate::store::{Error, Store};
+
+use super::say;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Makes a domain ours, with a key to sign its mail, and prints the DNS records it needs.
+    Add {
+        /// Such as example.org.
+        domain: String,
+        /// Signs with this RSA key as well: PKCS #8 in PEM, at least 2048 bits.
+        #[arg(long, value_name = "FILE")]
+        rsa_key: Option<PathBuf>,
+        /// The selector of the RSA key.
+        #[arg(long, default_value = "restante-rsa")]
+        rsa_selector: String,
+    },
+    /// Prints the DNS records that our domains need.
+    Records {
+        /// Only of this one.
+        domain: Option<String>,
+    },
+    /// Lists our domains.
+    List,
+    /// Signs a domain's mail no more with the key of a selector.
+    ForgetKey {
+        /// The domain.
+        domain: String,
+        /// The selector.
+        selector: String,
+    },
+}
+
+/// The selector of the key that is made here.
+const SELECTOR: &str = "restante";
+
+pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+    let host = config.mail.domain.clone();
+    let context = App::new(config).context().await?;
+    let (store, now) = (&context.store, context.clock.now_ms());
+    match command {
+        Command::Add { domain, rsa_key, rsa_selector } => {
+            let domain = name(&domain)?;
+            if !store.local_domains().await?.contains(&domain) {
+                store.add_domain(domain.clone(), now).await?;
+            }
+            let seed = context.ids.secret().to_vec();
+            match store.keep_dkim_key(&domain, SELECTOR, Algorithm::Ed25519, seed, now).await {
+                // It has one.
+                Ok(()) | Err(Error::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(file) = rsa_key {
+                anyhow::ensure!(
+                    name(&format!("{rsa_selector}.example")).is_ok() && !rsa_selector.contains('.'),
+                    "--rsa-selector is one label of a domain name"
+                );
+                let pem = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+                let secret = dkim::pkcs8(&pem)?;
+                dkim::Key::rsa(&domain, &rsa_selector, &secret)?;
+                store.keep_dkim_key(&domain, &rsa_selector, Algorithm::Rsa, secret, now).await.map_err(
+                    |error| match error {
+                        Error::Conflict => anyhow::anyhow!("there is a key of the selector {rsa_selector}"),
+                        error => error.into(),
+                    },
+                )?;
+            }
+            records(&context.store, &domain, &host).await?;
+        }
+        Command::Records { domain } => {
+            let only = domain.as_deref().map(name).transpose()?;
+            for domain in ours(store).await? {
+                if only.as_ref().is_none_or(|only| *only == domain) {
+                    records(store, &domain, &host).await?;
+                }
+            }
+        }
+        Command::List => ours(store).await?.iter().for_each(|domain| say(domain)),
+        Command::ForgetKey { domain, selector } => {
+            store.forget_dkim_key(&name(&domain)?, &selector).await.context("there is no such key")?;
+        }
+    }
+    context.store.close().await;
+    Ok(())
+}
+
+/// Our domains, by name.
+async fn ours(store: &Store) -> anyhow::Result<Vec<String>> {
+    let mut names: Vec<String> = store.local_domains().await?.iter().cloned().collect();
+    names.sort();
+    Ok(names)
+}
+
+fn name(domain: &str) -> anyhow::Result<String> {
+    let address = format!("postmaster@{domain}").parse::<Address>();
+    let address = address.with_context(|| format!("{domain:?} is no domain"))?;
+    Ok(address.domain().to_owned())
+}
+
+/// Prints what a zone needs; `host` is the name of this server.
+async fn records(store: &Store, domain: &str, host: &str) -> anyhow::Result<()> {
+    say(&format!("{domain}. MX 10 {host}."));
+    say(&format!("{domain}. TXT \"v=spf1 mx -all\""));
+    for (of, key) in store.dkim_keys().await? {
+        if of == domain {
+            say(&format!("{}. TXT {}", key.name(), quoted(&key.record())));
+        }
+    }
+    say(&format!("_dmarc.{domain}. TXT \"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}\""));
+    Ok(())
+}
+
+/// A text as strings of at most 255 octets each (RFC 1035 §3.3).
+fn quoted(text: &str) -> String {
+    let parts: Vec<String> =
+        text.as_bytes().chunks(250).map(|part| format!("\"{}\"", String::from_utf8_lossy(part))).collect();
+    parts.join(" ")
+}

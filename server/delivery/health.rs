@@ -1,0 +1,202 @@
+//! How well destinations and next hops are: how many deliveries each may have in hand, and how long one that cannot
+//! be reached is left alone.
+//!
+//! Each begins with a few, has one more after each success, and half as many after each failure (slow start, as in
+//! congestion control). One that fails again and again is blocked, for longer each time: whatever waits for it is put
+//! off together, and then one delivery is tried for all.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::millis;
+use crate::mail::retry::Schedule;
+use crate::store::destination::Blocked;
+
+/// In hand at once, before anything is known.
+const FIRST: usize = 2;
+/// Failures in a row at which one that was well before is blocked.
+const PATIENCE: u32 = 3;
+/// States remembered; beyond it those that say nothing are forgotten.
+const REMEMBERED: usize = 20_000;
+/// The longest that a relay which takes everything is left alone: all mail waits for it.
+pub(super) const RELAY: Duration = Duration::from_secs(300);
+
+/// One destination or next hop.
+#[derive(Debug, Clone)]
+struct State {
+    /// Deliveries in hand at once.
+    window: usize,
+    /// Whether its last delivery came to an end that it had chosen.
+    proven: bool,
+    /// Failures in a row, since it was last blocked.
+    strikes: u32,
+    /// While it cannot be reached.
+    blocked: Option<Blocked>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { window: FIRST, proven: false, strikes: 0, blocked: None }
+    }
+}
+
+/// What one may have in hand now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Nothing, before it is tried again.
+    Blocked {
+        /// Milliseconds.
+        until: i64,
+    },
+    /// So many; `proven` says whether its last one ended well.
+    Window { most: usize, proven: bool },
+}
+
+/// All of them; the worker's own, and what other nodes found out.
+#[derive(Debug, Default)]
+pub(super) struct Health(Mutex<HashMap<String, State>>);
+
+impl Health {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, State>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What one may have in hand.
+    pub(super) fn room(&self, name: &str, most: usize, now: i64) -> Room {
+        self.with(|states| match states.get(name) {
+            None => Room::Window { most: FIRST.min(most), proven: false },
+            Some(State { blocked: Some(blocked), .. }) if blocked.blocked_until > now => {
+                Room::Blocked { until: blocked.blocked_until }
+            }
+            // One for all, to see whether it is back.
+            Some(State { blocked: Some(_), .. }) => Room::Window { most: 1, proven: false },
+            Some(state) => Room::Window { most: state.window.min(most), proven: state.proven },
+        })
+    }
+
+    /// Why nothing is tried there at this time.
+    pub(super) fn blocked(&self, name: &str, now: i64) -> Option<Blocked> {
+        self.with(|states| states.get(name)?.blocked.clone()).filter(|blocked| blocked.blocked_until > now)
+    }
+
+    /// One ended as its destination wanted; whether it was blocked before.
+    pub(super) fn well(&self, name: &str, most: usize) -> bool {
+        self.with(|states| {
+            let state = states.entry(name.to_owned()).or_default();
+            state.window = (state.window + 1).min(most.max(1));
+            (state.proven, state.strikes) = (true, 0);
+            state.blocked.take().is_some()
+        })
+    }
+
+    /// One came to nothing, for no reason of its own; what is to be remembered if it is blocked now.
+    pub(super) fn failed(
+        &self,
+        name: &str,
+        reason: &str,
+        schedule: &Schedule,
+        chance: f64,
+        now: i64,
+    ) -> Option<Blocked> {
+        self.with(|states| {
+            if states.len() >= REMEMBERED {
+                states.retain(|_, state| state.blocked.is_some() || state.strikes > 0);
+            }
+            let state = states.entry(name.to_owned()).or_default();
+            state.window = (state.window / 2).max(1);
+            if state.blocked.as_ref().is_some_and(|blocked| blocked.blocked_until > now) {
+                // Others that were in hand when it was blocked: they tell nothing new.
+                return None;
+            }
+            state.strikes += 1;
+            if state.proven && state.strikes < PATIENCE {
+                return None;
+            }
+            let before = state.blocked.take();
+            let failures = before.as_ref().map_or(0, |blocked| blocked.failures) + 1;
+            let delay = schedule.delay(u32::try_from(failures).unwrap_or(u32::MAX), chance);
+            let blocked = Blocked {
+                name: name.to_owned(),
+                failures,
+                since: before.map_or(now, |blocked| blocked.since),
+                blocked_until: now.saturating_add(millis(delay)),
+                reason: reason.to_owned(),
+            };
+            *state = State { window: 1, proven: false, strikes: 0, blocked: Some(blocked.clone()) };
+            Some(blocked)
+        })
+    }
+
+    /// Takes over what the database says: what other nodes found, and what an operator has cleared.
+    pub(super) fn adopt(&self, rows: Vec<Blocked>) {
+        self.with(|states| {
+            let known: HashMap<String, Blocked> =
+                rows.into_iter().map(|blocked| (blocked.name.clone(), blocked)).collect();
+            for (name, state) in states.iter_mut() {
+                if state.blocked.is_some() && !known.contains_key(name) {
+                    state.blocked = None;
+                }
+            }
+            for (name, blocked) in known {
+                let state = states.entry(name).or_default();
+                if state.blocked.as_ref().is_none_or(|own| own.blocked_until < blocked.blocked_until) {
+                    (state.window, state.proven) = (1, false);
+                    state.blocked = Some(blocked);
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEDULE: Schedule = Schedule {
+        first: Duration::from_secs(60),
+        max: Duration::from_secs(3600),
+        give_up_after: Duration::from_secs(86_400),
+    };
+
+    #[test]
+    fn a_new_one_has_few_and_a_good_one_more() {
+        let health = Health::default();
+        assert_eq!(health.room("x.test", 20, 0), Room::Window { most: 2, proven: false });
+        assert_eq!(health.room("x.test", 1, 0), Room::Window { most: 1, proven: false });
+        for _ in 0..50 {
+            assert!(!health.well("x.test", 20));
+        }
+        assert_eq!(health.room("x.test", 20, 0), Room::Window { most: 20, proven: true });
+        assert_eq!(health.failed("x.test", "lost", &SCHEDULE, 0.5, 0), None);
+        assert_eq!(health.room("x.test", 20, 0), Room::Window { most: 10, proven: true });
+    }
+
+    #[test]
+    fn one_that_fails_is_left_alone_for_longer_each_time_and_then_tried_with_one() {
+        let health = Health::default();
+        let blocked = health.failed("x.test", "refused", &SCHEDULE, 0.5, 1000).unwrap();
+        assert_eq!((blocked.failures, blocked.blocked_until), (1, 61_000));
+        assert_eq!(health.room("x.test", 20, 60_999), Room::Blocked { until: 61_000 });
+        assert_eq!(health.failed("x.test", "another in hand", &SCHEDULE, 0.5, 2000), None);
+        assert_eq!(health.room("x.test", 20, 61_000), Room::Window { most: 1, proven: false });
+        let blocked = health.failed("x.test", "refused", &SCHEDULE, 0.5, 61_000).unwrap();
+        assert_eq!((blocked.failures, blocked.blocked_until, blocked.since), (2, 181_000, 1000));
+        assert!(health.well("x.test", 20), "it was blocked");
+        assert_eq!(health.room("x.test", 20, 61_001), Room::Window { most: 2, proven: true });
+        for n in 0..3 {
+            let blocked = health.failed("x.test", "lost", &SCHEDULE, 0.5, 70_000);
+            assert_eq!(blocked.is_some(), n == 2, "one that was well is given three chances");
+        }
+    }
+
+    #[test]
+    fn other_nodes_and_operators_are_believed() {
+        let (one, other) = (Health::default(), Health::default());
+        let blocked = one.failed("x.test", "refused", &SCHEDULE, 0.5, 0).unwrap();
+        other.adopt(vec![blocked]);
+        assert_eq!(other.room("x.test", 20, 1), Room::Blocked { until: 60_000 });
+        other.adopt(vec![]);
+        assert_eq!(other.room("x.test", 20, 1), Room::Window { most: 1, proven: false });
+    }
+}

@@ -68,6 +68,10 @@ export function face(message: Pick<Message, 'from' | 'to' | 'cc' | 'received_at'
     return { kind: 'waiting', title: reading.ask.youAsked(names(open.map((each) => who(each.address)))), facts: states(ask, who), text };
   }
   const me = ask.asked.find((each) => mine.some((one) => same(one, each.address)));
+  if (me?.state === 'delegated') {
+    const other = ask.asked.find((each) => each.delegated_by !== undefined && each.delegated_by !== null && same(each.delegated_by, me.address));
+    return { kind: 'withdrawn', title: reading.ask.delegated(other === undefined ? texts.nobody : who(other.address)), facts, text: '' };
+  }
   if (me?.declined === true) return { kind: 'withdrawn', title: reading.ask.youDeclined, facts, text: '' };
   if (me?.answered === true) {
     const own = ask.answers.find((each) => mine.some((one) => same(one, each.by)));

@@ -124,3 +124,34 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await expect(part.getByText('No webhooks.')).toBeVisible();
 });
+
+test('an entry of the queue is explained, and sending is paused and let go on', async ({ page, ana }) => {
+  const json = (body: unknown): { status: number; contentType: string; body: string } => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
+  const owed = {
+    id: 'd1', message_id: 'm1', account_id: 'a1', kind: 'mail', destination: 'elsewhere.invalid', recipient: 'kim@elsewhere.invalid', state: 'delayed', attempts: 3, next_attempt_at: new Date(Date.now() + 3_600_000).toISOString(),
+    created_at: new Date().toISOString(), settled_at: null, last_attempt: { at: new Date().toISOString(), remote: 'mx.elsewhere.invalid', code: '452', enhanced_code: '4.2.2', diagnostic: 'over quota' }, reason: null,
+  };
+  let paused = false;
+  await page.route('**/v1/admin/**', (route) => {
+    const { pathname } = new URL(route.request().url());
+    if (pathname.endsWith('/accounts')) return route.fulfill(json({ items: [{ id: 'a1', address: ana.address, name: 'Ana', kind: 'person', admin: false, created_at: owed.created_at, disabled_at: null }], next_cursor: null }));
+    if (pathname.endsWith('/queue')) return route.fulfill(json({ items: [owed], next_cursor: null }));
+    if (!pathname.endsWith('/sending')) return route.fulfill(problem(404, 'not_found', 'There is none.'));
+    if (route.request().method() === 'PATCH') paused = (route.request().postDataJSON() as { paused: boolean }).paused;
+    return route.fulfill(json({ paused, since: null, reason: paused ? 'asked' : null }));
+  });
+  await page.goto(new URL('/admin', page.url()).href);
+  const queue = page.getByRole('region', { name: 'Queue' });
+  await queue.getByRole('button', { name: 'Explain kim@elsewhere.invalid' }).click();
+  await expect(queue.getByText('the mailbox is full')).toBeVisible();
+  await expect(queue.getByText('over quota')).toBeVisible();
+  await expect(queue.getByText('mx.elsewhere.invalid')).toBeVisible();
+  await accessible(page);
+  await queue.getByRole('button', { name: 'Pause sending' }).click();
+  await expect(queue.getByText('Nothing goes out at present.')).toBeVisible();
+  await accessible(page);
+  await queue.getByRole('button', { name: 'Let mail go out again' }).click();
+  await expect(queue.getByText('Nothing goes out at present.')).toHaveCount(0);
+  // A list this server lacks is left out.
+  await expect(page.getByRole('region', { name: 'Suppressions' })).toHaveCount(0);
+});

@@ -32,6 +32,24 @@ test('from the first start to an answered question', async ({ page }) => {
   }
 });
 
+test('a question is passed on, and answered by whoever got it', async ({ page, ana, bo, account }) => {
+  const bot = account('deploy-bot', 'service');
+  const sent = await bot.send({ to: [ana.address], subject: 'Which room?', text: 'Loft or garden.', ask: { kind: 'choice', options: [{ name: 'loft', title: 'Loft' }, { name: 'garden', title: 'Garden' }] } });
+  await page.getByRole('option', { name: 'Which room?' }).click();
+  const card = page.getByRole('region', { name: 'Question from deploy-bot' });
+  await card.getByRole('button', { name: 'Pass on' }).click();
+  await accessible(page);
+  await card.getByRole('textbox', { name: 'Address to pass it on to' }).fill(bo.address);
+  await card.getByRole('textbox', { name: 'Address to pass it on to' }).press('Enter');
+  await expect(card.getByText('Passed on to')).toBeVisible();
+  await expect(card.getByRole('button', { name: 'Loft' })).toHaveCount(0);
+  const promise = sent.promises.answer?.id ?? '';
+  await expect.poll(async () => (await bo.api<{ items: { id: string }[] }>('GET', '/v1/promises?role=asked')).items.map((each) => each.id)).toContain(promise);
+  await bo.api('POST', `/v1/promises/${promise}/answer`, { value: { choice: 'garden' } });
+  expect(await bot.api('GET', `/v1/promises/${promise}?wait=30`)).toMatchObject({ state: 'fulfilled', value: { choice: 'garden' } });
+  await expect(card).toContainText('Garden');
+});
+
 test('twenty messages are worked through by keyboard alone', async ({ page, ana, bo }) => {
   await Promise.all(Array.from({ length: 20 }, (_, n) => bo.send({ to: [ana.address], subject: `Letter ${n + 1}.`, text: `Number ${n + 1}.` })));
   const boxes = async (): Promise<Record<string, number>> => Object.fromEntries((await ana.api<{ items: { role: string; total: number }[] }>('GET', '/v1/mailboxes')).items.map((each) => [each.role, each.total]));

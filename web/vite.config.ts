@@ -1,6 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 import { budget } from './build/budget.ts';
+import { first } from './build/first.ts';
 import { icons } from './build/icons.ts';
 import { worker } from './build/worker.ts';
 
@@ -16,7 +17,7 @@ export default defineConfig({
     reportCompressedSize: true,
     rolldownOptions: {
       input: { index: 'index.html', sw: 'src/worker.ts' },
-      output: { entryFileNames: (chunk) => (chunk.name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+      output: { codeSplitting: { groups: [{ name: first('src/main.ts') }] }, entryFileNames: (chunk) => (chunk.name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
     },
   },
   server: { proxy: { '/v1': { target: server, changeOrigin: false } } },

@@ -16,7 +16,7 @@ export function budget(limit: number): Plugin {
       let total = 0;
       const parts: string[] = [];
       for (const file of Object.values(bundle)) {
-        const entryStyle = file.type === 'asset' && /index-[^/]*\.css$/.test(file.fileName);
+        const entryStyle = file.type === 'asset' && /(?:index|first)-[^/]*\.css$/.test(file.fileName);
         if (!wanted.has(file.fileName) && !entryStyle) continue;
         const bytes = gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 }).length;
         total += bytes;

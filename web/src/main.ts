@@ -2,13 +2,23 @@
 import './styles/tokens.css';
 import './styles/base.css';
 import { mount } from 'svelte';
-import { applyTheme } from './state/prefs.svelte.ts';
+import { applyTheme, prefs } from './state/prefs.svelte.ts';
+import { router } from './state/route.svelte.ts';
+import { session } from './state/session.svelte.ts';
+import { speak, spoken } from './texts/language.ts';
 import App from './views/App.svelte';
 
 applyTheme();
+const { now } = router;
+if (now.page === 'mail') session.readAhead(now.box.kind === 'mailbox' ? now.box.ref : null);
 const target = document.getElementById('app');
 if (target === null) throw new Error('index.html has no #app');
-mount(App, { target });
+
+// English is here already; another language comes before anything is drawn.
+const waits = speak(prefs.language, navigator.languages);
+document.documentElement.lang = spoken.language;
+const begin = (): void => { mount(App, { target }); };
+if (waits === null) begin(); else void waits.catch(() => undefined).then(begin);
 
 // Under `require-trusted-types-for` only a policy may name a script, and this one names a single one.
 interface Maker { createScriptURL(input: string): string }

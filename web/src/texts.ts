@@ -1,19 +1,17 @@
-// Every sentence the inbox says, in one typed object, so that another language is another object of the same type.
+// Every sentence of the first page, in one typed object, so that another language is another object of the same type (texts/de.ts).
 // Sentence case; what happened and what comes next; the actor by name; exact times; no exclamation marks.
 
-/** `1 file`, `2 files`. */
-export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+import { count, listed, localized } from './texts/language.ts';
+
 /** `Ana`, `Ana and Bo`, `Ana, Bo and 2 more`. */
 export function join(names: readonly string[], most = 3): string {
-  if (names.length === 0) return 'nobody';
-  if (names.length === 1) return names[0] as string;
-  if (names.length > most) return `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`;
-  return `${names.slice(0, -1).join(', ')} and ${names[names.length - 1] as string}`;
+  if (names.length === 0) return texts.nobodyInList;
+  return listed(names.length > most ? [...names.slice(0, most - 1), texts.furtherInList(names.length - most + 1)] : names);
 }
 
-export const texts = {
+export const texts = localized('core', {
   product: 'Restante',
-  you: 'You', youInList: 'you', nobody: '(no sender)', noSubject: '(no subject)',
+  you: 'You', youInList: 'you', nobodyInList: 'nobody', furtherInList: (n: number) => `${n} more`, nobody: '(no sender)', noSubject: '(no subject)',
   unnamed: 'unnamed file', close: 'Close', cancel: 'Cancel', undo: 'Undo', tryAgain: 'Try again', save: 'Save', remove: 'Remove',
 
   nav: {
@@ -32,7 +30,7 @@ export const texts = {
     selected: (n: number) => `${n} selected`, everything: 'All selected', selectEverything: 'Select everything, also what is not loaded', to: (names: string) => `To: ${names}`,
     noneAnswered: (open: string) => `Not answered yet: ${open}`, allAnswered: (done: string) => `Answered by ${done}`, someAnswered: (done: string, open: string) => `Answered by ${done}, not yet by ${open}`,
     hasAttachment: 'Has attachment', starredRow: 'Starred', more: 'Loading more messages', end: 'That is all', loading: 'Loading messages',
-    arrived: (n: number) => `${count(n, 'new message')} arrived`, resize: 'Width of the list',
+    notified: (who: string) => `${who} is waiting for your answer`, arrived: (n: number) => `${count(n, 'new message')} arrived`, resize: 'Width of the list',
     unreadRow: 'Unread', countRow: (n: number) => count(n, 'message'),
   },
   groups: {
@@ -80,6 +78,12 @@ export const texts = {
     later: (time: string) => `Goes out ${time}`, to: (names: string) => `Sent to ${names}`, takenBack: 'Taken back. The draft is open again.', tooLate: 'It has already been sent.', wrote: (when: string, who: string) => `On ${when}, ${who} wrote:`,
   },
   error: {
-    offline: 'The server could not be reached.', unexpected: 'Something went wrong in this page. Reload it to go on.', reload: 'Reload', notFound: ['There is no such page', 'The address may be mistyped.'] as const, list: (detail: string) => `The list could not be loaded. ${detail}`,
+    offline: 'The server could not be reached.', stopped: 'The upload was stopped.', answered: (status: number) => `The server answered ${status}.`, unexpected: 'Something went wrong in this page. Reload it to go on.', reload: 'Reload', notFound: ['There is no such page', 'The address may be mistyped.'] as readonly [string, string], list: (detail: string) => `The list could not be loaded. ${detail}`,
   },
-};
+  /** What the server's problems mean, by their codes; those without a sentence here say their own. */
+  problems: {} as Record<string, string>,
+  time: {
+    tomorrow: (clock: string) => `tomorrow ${clock}`, yesterday: (clock: string) => `yesterday ${clock}`, at: (clock: string) => ` at ${clock}`, other: (moment: string) => `, ${moment}`,
+    over: 'over', left: (span: string) => `in ${span}`, days: (n: number) => count(n, 'day'), seconds: (n: number) => `${n} s`, minutes: (n: number) => `${n} min`, hours: (n: number) => `${n} h`,
+  },
+});

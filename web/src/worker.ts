@@ -25,7 +25,9 @@ self.addEventListener('install', (event) => {
 
 self.addEventListener('activate', (event) => {
   event.waitUntil((async () => {
-    for (const name of await caches.keys()) if (name.startsWith('restante.') && name !== NAME) await caches.delete(name);
+    // The order of keys is that of their making: the last but one is the version that pages may still be of.
+    const others = (await caches.keys()).filter((name) => name.startsWith('restante.') && name !== NAME);
+    for (const name of others.slice(0, -1)) await caches.delete(name);
     await self.clients.claim();
   })());
 });
@@ -35,17 +37,26 @@ self.addEventListener('fetch', (event) => {
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== self.location.origin) return;
   if (request.mode === 'navigate') {
-    if (PAGES.test(url.pathname)) event.respondWith(shell(request));
+    if (PAGES.test(url.pathname)) event.respondWith(shell(event));
     return;
   }
-  if (FILES.includes(url.pathname)) event.respondWith(caches.match(url.pathname).then((kept) => kept ?? fetch(request)));
+  // Files bear hashes of their content. Those of the version before are there as long as a page of it may be open.
+  if (FILES.includes(url.pathname) || url.pathname.startsWith('/assets/')) event.respondWith(caches.match(url.pathname).then((kept) => kept ?? fetch(request)));
 });
 
-/** The page: from the server, so that a new version is there at once; after two seconds, or offline, from here. */
-async function shell(request: Request): Promise<Response> {
-  const kept = await caches.match('/');
-  if (kept === undefined) return fetch(request);
-  const slow = new Promise<Response>((done) => setTimeout(() => done(kept.clone()), 2000));
-  const fresh = fetch(request).then((answer) => (answer.status < 500 ? answer : kept.clone())).catch(() => kept.clone());
-  return Promise.race([fresh, slow]);
+/** The page, from here: rows are there before the network has said anything. Whether the server has another one is looked at meanwhile;
+ *  then the new worker is fetched, and the next page is of the new version. */
+async function shell(event: FetchEvent): Promise<Response> {
+  const cache = await caches.open(NAME);
+  const kept = await cache.match('/');
+  if (kept === undefined) return fetch(event.request);
+  const text = kept.clone().text();
+  event.waitUntil((async () => {
+    const fresh = await fetch('/', { cache: 'no-cache', headers: { accept: 'text/html' }, credentials: 'same-origin' }).catch(() => null);
+    if (fresh?.ok !== true) return;
+    const copy = fresh.clone();
+    // The same page may come with another policy.
+    if (await fresh.text() === await text) await cache.put('/', copy); else await self.registration.update();
+  })());
+  return kept;
 }

@@ -49,8 +49,11 @@ describe('where rows stand', () => {
 
 describe('headings', () => {
   test('pinned rows come first under their own heading, the rest by group', () => {
-    const out = headings([5, 4, 30, 29, 10, 9], [{ count: 2, label: 'Waiting', tone: 'wait' }, { count: 0, label: 'Back', tone: 'plain' }], (time) => (time > 20 ? 'new' : 'old'), (group) => group.toUpperCase());
+    const out = headings(6, (at) => [5, 4, 30, 29, 10, 9][at] ?? 0, [{ count: 2, label: 'Waiting', tone: 'wait' }, { count: 0, label: 'Back', tone: 'plain' }], (time) => (time > 20 ? 'new' : 'old'), (group) => group.toUpperCase());
     expect(out).toEqual([{ index: 0, label: 'Waiting', tone: 'wait' }, { index: 2, label: 'NEW', tone: 'plain' }, { index: 4, label: 'OLD', tone: 'plain' }]);
-    expect(headings([], [], String, String)).toEqual([]);
+    let asked = 0;
+    expect(headings(100_000, (at) => { asked += 1; return 100_000 - at; }, [], (time) => String(Math.ceil(time / 30_000)), String).map((each) => each.index)).toEqual([0, 10_000, 40_000, 70_000]);
+    expect(asked).toBeLessThan(100);
+    expect(headings(0, () => 0, [], String, String)).toEqual([]);
   });
 });

@@ -19,9 +19,24 @@ const kept = (box: string, thread: Thread): KeptRow => ({ box, id: thread.id, ba
 const range = (box: string, from: Place | null, to: number | [] = []): IDBKeyRange =>
   IDBKeyRange.bound(from === null ? [box, -Infinity] : [box, -from.at, from.id], [box, to, []], from !== null);
 
+/** So many rows a list begins with. */
+export const FIRST = 50;
+const ahead = new Map<string, Promise<unknown>>();
+/** What was asked for ahead, once. */
+function taken<T>(what: string): Promise<T> | undefined {
+  const under = ahead.get(what) as Promise<T> | undefined;
+  ahead.delete(what);
+  return under;
+}
+/** Asks for all that the first page of a mailbox wants, at once and before anything is drawn. */
+export function readAhead(box: string | null): void {
+  for (const name of ['me', 'boxes']) ahead.set(name, fact(name));
+  if (box !== null) ahead.set(`rows ${box}`, rows(box, FIRST));
+}
+
 /** A page of a mailbox's rows, newest first. */
 export const rows = (box: string, limit: number, after: Place | null = null): Promise<Thread[]> =>
-  within('rows', 'readonly', async (store) => (await done(store('rows').index('order').getAll(range(box, after), limit) as IDBRequest<KeptRow[]>)).map((row) => row.thread), []);
+  (after === null && limit === FIRST ? taken<Thread[]>(`rows ${box}`) : undefined) ?? within('rows', 'readonly', async (store) => (await done(store('rows').index('order').getAll(range(box, after), limit) as IDBRequest<KeptRow[]>)).map((row) => row.thread), []);
 
 /** The rows of a mailbox that pass a test, newest first, looked for batch by batch. */
 export async function search(box: string | null, boxes: readonly string[], test: (thread: Thread) => boolean, limit: number): Promise<Thread[]> {
@@ -92,7 +107,7 @@ export const forget = (id: string, mailboxes: readonly Mailbox[]): Promise<void>
 
 /** One fact, such as the mailboxes or the cursor of the log. */
 export const fact = <T>(name: string): Promise<T | null> =>
-  within('facts', 'readonly', async (store) => ((await done(store('facts').get(name))) as T | undefined) ?? null, null);
+  taken<T | null>(name) ?? within('facts', 'readonly', async (store) => ((await done(store('facts').get(name))) as T | undefined) ?? null, null);
 /** Keeps a fact. */
 export const setFact = (name: string, value: unknown): Promise<void> => within('facts', 'readwrite', (store) => { store('facts').put(value, name); }, undefined);
 

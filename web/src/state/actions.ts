@@ -2,6 +2,7 @@
 import type { Fresh, Target, Was } from '../local/ops.ts';
 import { texts } from '../texts.ts';
 import type { MessageChange, MessageSummary } from '../wire/types.ts';
+import { isolated } from '../words/address.ts';
 import { moment } from '../words/time.ts';
 import { boxes } from './boxes.svelte.ts';
 import { list } from './list.svelte.ts';
@@ -12,7 +13,7 @@ import { screen } from './screen.svelte.ts';
 import { thread } from './thread.svelte.ts';
 import { confirmation, toasts } from './toast.svelte.ts';
 
-const naming = (rows: readonly Row[]): string => (rows.length === 1 ? texts.actions.one((rows[0] as Row).subject) : texts.actions.many(rows.length));
+const naming = (rows: readonly Row[]): string => (rows.length === 1 ? texts.actions.one(isolated((rows[0] as Row).subject)) : texts.actions.many(rows.length));
 const keysOf = (rows: readonly Row[]): Set<string> => new Set(rows.map((row) => row.key));
 const boxOf = (): string | null => (list.box.kind === 'mailbox' && !list.searchesAll ? list.box.ref : null);
 

@@ -63,20 +63,25 @@ export class Layout {
 /** Rows that stand on top, whatever their time. */
 export interface Pinned { count: number; label: string; tone: Heading['tone'] }
 
-/** The headings of rows: the pinned groups first, the others by `group` of their time. */
-export function headings(times: readonly number[], pinned: readonly Pinned[], group: (time: number) => string, label: (group: string) => string): Heading[] {
+/** The headings of `count` rows: the pinned groups first, the others by `group` of their time, newest first. Where a group ends is found by
+ *  halving, so that many rows cost no more than few. */
+export function headings(count: number, time: (index: number) => number, pinned: readonly Pinned[], group: (time: number) => string, label: (group: string) => string): Heading[] {
   const out: Heading[] = [];
   let from = 0;
   for (const each of pinned) {
     if (each.count > 0) out.push({ index: from, label: each.label, tone: each.tone });
     from += each.count;
   }
-  let last: string | null = null;
-  for (let index = from; index < times.length; index += 1) {
-    const here = group(times[index] as number);
-    if (here === last) continue;
-    last = here;
-    out.push({ index, label: label(here), tone: 'plain' });
+  while (from < count) {
+    const here = group(time(from));
+    out.push({ index: from, label: label(here), tone: 'plain' });
+    let low = from + 1;
+    let high = count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (group(time(middle)) === here) low = middle + 1; else high = middle;
+    }
+    from = low;
   }
   return out;
 }

@@ -1,5 +1,4 @@
 // The list: pages of rows behind one cursor, kept right by the log.
-import { SvelteSet } from 'svelte/reactivity';
 import { Problem } from '../wire/http.ts';
 import * as mirror from '../local/mirror.ts';
 import { mail, type MessageQuery } from '../wire/api.ts';
@@ -15,7 +14,6 @@ import { append, fromMessage, fromThread, inMailbox, place, type Row } from './r
 
 /** What the tabs choose. */
 export type Tab = 'all' | 'unread' | 'starred';
-const FIRST = 50;
 const PAGE = 200;
 /** So many pinned rows, and rows of questions, are fetched one by one at most. */
 const QUESTIONS = 50;
@@ -40,7 +38,7 @@ class List {
   /** The row the keys act on. */
   active: string | null = $state(null);
   /** Rows chosen for doing something with all of them. */
-  readonly selected = new SvelteSet<string>();
+  selected: ReadonlySet<string> = $state.raw(new Set());
   selecting = $state(false);
   #rest: Row[] = $state.raw([]);
   #pinned: Row[] = $state.raw([]);
@@ -59,7 +57,16 @@ class List {
     const rest = overlay(this.#rest, this.#mailbox, pending.ops);
     if (this.#top.length === 0) return rest;
     const pinned = new Set(this.#top.map((row) => row.key));
-    return [...this.#top, ...rest.filter((row) => !pinned.has(row.key))];
+    return this.#top.concat(rest.filter((row) => !pinned.has(row.key)));
+  });
+  #near = 0;
+  /** Where the active row stands, or -1. Looked for beside where it stood the last time first: most keys move by one. */
+  readonly at: number = $derived.by(() => {
+    const { rows, active } = this;
+    if (active === null) return -1;
+    for (let at = Math.max(0, this.#near - 2); at <= this.#near + 2; at += 1) if (rows[at]?.key === active) { this.#near = at; return at; }
+    this.#near = rows.findIndex((row) => row.key === active);
+    return this.#near;
   });
 
   /** Whether a search looks beyond this mailbox. */
@@ -87,7 +94,8 @@ class List {
   /** The rows that an action is meant for: the chosen ones, else the active one. */
   get targets(): Row[] {
     if (this.selected.size > 0) return this.rows.filter((row) => this.selected.has(row.key));
-    return this.rows.filter((row) => row.key === this.active);
+    const row = this.rows[this.at];
+    return row === undefined ? [] : [row];
   }
 
   /** Shows another list, from its top. Returns the cursor the log goes on from. */
@@ -100,7 +108,7 @@ class List {
     const round = ++this.#round;
     if (this.#plain) {
       // What was there the last time is shown before the server has answered.
-      const kept = await mirror.rows((box as { ref: string }).ref, FIRST);
+      const kept = await mirror.rows((box as { ref: string }).ref, mirror.FIRST);
       if (round !== this.#round) return null;
       if (kept.length > 0) { this.#rest = kept.map(fromThread); this.copy = true; this.status = 'ready'; this.#pinKnown(); }
     }
@@ -119,11 +127,11 @@ class List {
   selectAll(): void {
     const all = this.rows.length > 0 && this.rows.every((row) => this.selected.has(row.key));
     if (all && this.more && this.box.kind === 'mailbox' && !this.copy) { void this.query().then((query) => { this.everything = { query: { ...query }, count: null }; }); return; }
-    for (const row of this.rows) this.selected.add(row.key);
+    this.selected = new Set(this.rows.map((row) => row.key));
   }
 
   /** Chooses nothing any more. */
-  selectNone(): void { this.selected.clear(); this.selecting = false; this.everything = null; }
+  selectNone(): void { if (this.selected.size > 0) this.selected = new Set(); this.selecting = false; this.everything = null; }
 
   /** Fetches again what is shown: as many rows as there are, in the same place. Returns the cursor the log goes on from. */
   async reload(): Promise<string | null> {
@@ -133,7 +141,7 @@ class List {
     // Of a copy, the first page is enough: the rest is fetched as it is scrolled to.
     const wanted = this.copy ? 0 : Math.min(this.#rest.length, 10 * PAGE);
     try {
-      const first = await this.#fetch(null, FIRST);
+      const first = await this.#fetch(null, mirror.FIRST);
       while (first.next !== null && first.rows.length < wanted) {
         const further = await this.#fetch(first.next, PAGE);
         first.rows = append(first.rows, further.rows);
@@ -291,7 +299,7 @@ class List {
   drop(keys: ReadonlySet<string>): void {
     const rows = this.rows;
     if (this.active !== null && keys.has(this.active)) {
-      const at = rows.findIndex((row) => row.key === this.active);
+      const { at } = this;
       const follows = rows.slice(at).find((row) => !keys.has(row.key)) ?? rows.slice(0, at).reverse().find((row) => !keys.has(row.key));
       this.active = follows?.key ?? null;
     }
@@ -308,26 +316,29 @@ class List {
   step(steps: number, choose = false): Row | null {
     const rows = this.rows;
     if (rows.length === 0) return null;
-    const at = rows.findIndex((row) => row.key === this.active);
-    if (choose && at >= 0) this.selected.add((rows[at] as Row).key);
+    const { at } = this;
+    if (choose && at >= 0) this.#choose([rows[at] as Row]);
     const to = at < 0 ? 0 : Math.max(0, Math.min(rows.length - 1, at + steps));
     const row = rows[to] as Row;
     this.active = row.key;
-    if (choose) this.selected.add(row.key);
+    if (choose) this.#choose([row]);
     return row;
   }
 
   /** Chooses a row, or gives it back. */
   toggle(key: string): void {
-    if (this.selected.has(key)) this.selected.delete(key); else this.selected.add(key);
+    const next = new Set(this.selected);
+    if (!next.delete(key)) next.add(key);
+    this.selected = next;
   }
+  #choose(rows: readonly Row[]): void { this.selected = new Set([...this.selected, ...rows.map((row) => row.key)]); }
 
   /** Chooses every row from the active one to `key`. */
   selectTo(key: string): void {
     const rows = this.rows;
-    const one = rows.findIndex((row) => row.key === (this.active ?? key));
     const other = rows.findIndex((row) => row.key === key);
-    for (const row of rows.slice(Math.min(one, other), Math.max(one, other) + 1)) this.selected.add(row.key);
+    const one = this.at < 0 ? other : this.at;
+    this.#choose(rows.slice(Math.min(one, other), Math.max(one, other) + 1));
     this.active = key;
   }
 

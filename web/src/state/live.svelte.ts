@@ -5,6 +5,7 @@ import { follow } from '../wire/stream.ts';
 import { boxes } from './boxes.svelte.ts';
 import { list } from './list.svelte.ts';
 import { add, backoff, noPlan, wholesale, type Plan } from './plan.ts';
+import { prefs } from './prefs.svelte.ts';
 import { session } from './session.svelte.ts';
 import { source } from './source.ts';
 import { thread } from './thread.svelte.ts';
@@ -120,7 +121,10 @@ class Live {
   }
 
   async #apply(plan: Plan, withList: boolean): Promise<void> {
-    if (plan.arrived.size > 0) toasts.say(texts.list.arrived(plan.arrived.size));
+    if (plan.arrived.size > 0) {
+      toasts.say(texts.list.arrived(plan.arrived.size));
+      if (prefs.notify && document.hidden) void import('./notify.ts').then(({ notify }) => notify(plan.arrived)).catch(() => undefined);
+    }
     try {
       // What is kept of lists that are not shown is fetched again when they are; of a few conversations, now.
       if (wholesale(plan)) await mirror.dropRows(list.box.kind === 'mailbox' ? list.box.ref : null);

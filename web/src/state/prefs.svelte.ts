@@ -1,12 +1,13 @@
 // What this browser remembers of how its reader likes it.
+import type { Choice } from '../texts/language.ts';
 
 /** The choices under Settings, Appearance. */
 export interface Prefs {
-  theme: 'system' | 'light' | 'dark'; density: 'roomy' | 'cosy' | 'compact'; keys: boolean; undo: 0 | 10 | 30; listWidth: number;
+  theme: 'system' | 'light' | 'dark'; density: 'roomy' | 'cosy' | 'compact'; keys: boolean; undo: 0 | 10 | 30; listWidth: number; language: Choice; notify: boolean;
 }
 
 const KEY = 'restante.prefs';
-const defaults: Prefs = { theme: 'system', density: 'roomy', keys: true, undo: 10, listWidth: 404 };
+const defaults: Prefs = { theme: 'system', density: 'roomy', keys: true, undo: 10, listWidth: 404, language: 'browser', notify: false };
 
 function stored(): Prefs {
   try {

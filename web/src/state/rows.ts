@@ -97,28 +97,45 @@ export function pill(row: Row, now: number): { tone: 'ask' | 'soft' | 'bad' | 'p
   return null;
 }
 
+/** Where a row of this time and key stands, or -1, found by halving: rows stand in the order of their times (newest first, then by key). */
+export function find(rows: readonly Row[], key: string, at: number): number {
+  const near = before(rows, key, at);
+  return rows[near]?.key === key ? near : -1;
+}
+
+/** How many rows stand before a row of this time and key. */
+function before(rows: readonly Row[], key: string, at: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const other = rows[middle] as Row;
+    if (other.at > at || (other.at === at && other.key > key)) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
 /** Puts a row where its time says (newest first, then by key), replacing the one of the same key; null takes it out. The given list stays. */
 export function place(rows: readonly Row[], key: string, row: Row | null): Row[] {
-  const at = rows.findIndex((each) => each.key === key);
+  const same = row === null ? -1 : find(rows, key, row.at);
+  const at = same >= 0 ? same : rows.findIndex((each) => each.key === key);
   const out = rows.slice();
   if (at >= 0) {
     if (row !== null && rows[at]?.at === row.at) { out[at] = row; return out; }
     out.splice(at, 1);
   }
-  if (row === null) return out;
-  let low = 0;
-  let high = out.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const other = out[middle] as Row;
-    if (other.at > row.at || (other.at === row.at && other.key > row.key)) low = middle + 1; else high = middle;
-  }
-  out.splice(low, 0, row);
+  if (row !== null) out.splice(before(out, key, row.at), 0, row);
   return out;
 }
 
+/** The keys of the list that a page was added to last: it is mostly the one that gets the next page. */
+let latest: { rows: readonly Row[]; keys: Set<string> } = { rows: [], keys: new Set() };
+
 /** Adds a further page, leaving out what is there already: rows may have moved up between two pages. */
 export function append(rows: readonly Row[], page: readonly Row[]): Row[] {
-  const known = new Set(rows.map((row) => row.key));
-  return [...rows, ...page.filter((row) => !known.has(row.key))];
+  const keys = latest.rows === rows ? latest.keys : new Set(rows.map((row) => row.key));
+  const out = rows.concat(page.filter((row) => !keys.has(row.key)));
+  for (const row of page) keys.add(row.key);
+  latest = { rows: out, keys };
+  return out;
 }

@@ -5,7 +5,7 @@ import { onSignedOut, Problem } from '../wire/http.ts';
 import { session as wire } from '../wire/api.ts';
 import type { Me } from '../wire/types.ts';
 
-/** Whose copy this browser holds. */
+/** Under this name local storage says whose copy this browser holds. */
 const KEY = 'restante.account';
 
 function remembered(): string | null { try { return localStorage.getItem(KEY); } catch { return null; } }
@@ -20,6 +20,14 @@ class SessionState {
 
   /** The account's own addresses. */
   get mine(): readonly string[] { return this.me === null ? [] : [this.me.address, ...this.me.addresses]; }
+
+  /** Opens the copy of whoever was here the last time, and asks it for what the page at this address begins with. */
+  readAhead(box: string | null): void {
+    const last = remembered();
+    if (last === null) return;
+    use(last);
+    mirror.readAhead(box);
+  }
 
   /** Asks the server who we are. Whoever was here the last time is shown their copy until it has answered. */
   async ask(): Promise<void> {

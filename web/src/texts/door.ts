@@ -1,8 +1,8 @@
 // What is said before anybody is signed in.
-import { count } from '../texts.ts';
+import { count, localized } from './language.ts';
 
 /** The sentences of this part. */
-export const door = {
+export const door = localized('door', {
   signIn: {
     title: 'Sign in', lead: 'Mail that waits for you, and answers that others wait for.', address: 'Address', password: 'Password', submit: 'Sign in', busy: 'Signing in', wrong: 'This address and password do not belong together. Check both.',
     throttled: (seconds: number | null) => `Too many tries. Try again ${seconds === null ? 'later' : `in ${count(seconds, 'second')}`}.`, ended: 'Your session has ended. Sign in to go on.',
@@ -15,4 +15,4 @@ export const door = {
     title: 'Confirm an address', text: (address: string) => `Mail for this account will also be sent to ${address}.`, submit: 'Confirm', done: ['Confirmed', 'New mail will also be sent to this address from now on.'], invalid: ['This link is no longer valid', 'Ask for a new one under Settings, Forwarding.'],
     go: 'Go to the inbox',
   },
-};
+});

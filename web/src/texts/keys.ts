@@ -1,6 +1,8 @@
 // The sheet of keys.
+import { localized } from './language.ts';
+
 /** The sentences of this part. */
-export const keySheet = {
+export const keySheet = localized('keys', {
   title: 'Keys', off: 'Single-key shortcuts are switched off in the settings.',
   groups: [
     ['Move', [['j k', 'Next, previous'], ['Enter', 'Open'], ['u', 'Back to the list'], ['g i', 'Inbox'], ['g q', 'Waiting on you'], ['g w', 'Waiting on others'], ['g s', 'Snoozed'], ['g t', 'Sent'], ['g d', 'Drafts'], ['g a', 'Archive'], ['/', 'Search']]],
@@ -9,4 +11,4 @@ export const keySheet = {
     ['Answer', [['y', 'First answer of the question'], ['n', 'Second answer, if there are two'], ['1 to 9', 'That answer, if there are more']]],
     ['Help', [['Ctrl+K', 'Any command by its name'], ['?', 'These keys']]],
   ] as readonly (readonly [string, readonly (readonly [string, string])[]])[],
-};
+});

@@ -3,7 +3,7 @@ import { call } from './http.ts';
 import type { AnswerBody } from '../local/ops.ts';
 import type {
   Accepted, Account, Address, Delivery, Forwarding, Mailbox, Me, Message, MessageChange, MessageSummary, Outgoing, Owed, Page, PromiseRecord, Session, Suppression, Thread,
-  ThreadDetail, TimelineItem, Token,
+  Sending, ThreadDetail, TimelineItem, Token, Webhook, WebhookCall,
 } from './types.ts';
 
 /** Filters that both lists know. */
@@ -74,6 +74,8 @@ export const administration = {
   accounts: (cursor: string | null) => call<Page<Account>>('GET', '/v1/admin/accounts', { query: { cursor } }),
   create: (body: { name: string; address: string; kind: string; admin: boolean; password: string | null }) => call<Account>('POST', '/v1/admin/accounts', { body }),
   queue: (cursor: string | null) => call<Page<Owed>>('GET', '/v1/admin/queue', { query: { cursor } }),
+  sending: () => call<Sending>('GET', '/v1/admin/sending'),
+  setSending: (paused: boolean) => call<Sending>('PATCH', '/v1/admin/sending', { body: { paused } }),
   suppressions: () => call<Page<Suppression>>('GET', '/v1/admin/suppressions'),
   lift: (suppression: string) => call<undefined>('DELETE', `/v1/admin/suppressions/${id(suppression)}`),
 };
@@ -86,6 +88,17 @@ export const forwarding = {
   resend: (forwarding: string) => call<undefined>('POST', `/v1/forwarding/${id(forwarding)}/resend`),
   check: (token: string) => call<{ kind: string; address: string }>('GET', '/v1/confirm', { query: { token } }),
   confirm: (token: string) => call<unknown>('POST', '/v1/confirm', { body: { token } }),
+};
+
+export const webhooks = {
+  list: () => call<Page<Webhook>>('GET', '/v1/webhooks'),
+  add: (url: string, types: string[]) => call<Webhook>('POST', '/v1/webhooks', { body: { url, types } }),
+  enable: (webhook: string) => call<Webhook>('PATCH', `/v1/webhooks/${id(webhook)}`, { body: { enabled: true } }),
+  remove: (webhook: string) => call<undefined>('DELETE', `/v1/webhooks/${id(webhook)}`),
+  test: (webhook: string) => call<unknown>('POST', `/v1/webhooks/${id(webhook)}/test`),
+  rotate: (webhook: string) => call<Webhook>('POST', `/v1/webhooks/${id(webhook)}/rotate`),
+  calls: (webhook: string) => call<Page<WebhookCall>>('GET', `/v1/webhooks/${id(webhook)}/deliveries`, { query: { limit: 20 } }),
+  again: (webhook: string, delivery: string) => call<unknown>('POST', `/v1/webhooks/${id(webhook)}/redeliver`, { body: { delivery_id: delivery } }),
 };
 
 export const tokens = {

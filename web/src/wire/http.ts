@@ -1,4 +1,5 @@
 // The only place that calls the server, apart from the event stream and uploads.
+import { texts } from '../texts.ts';
 
 /** An RFC 9457 problem, or the lack of an answer (`status` 0, `code` "offline"). */
 export class Problem extends Error {
@@ -22,7 +23,7 @@ export function problemFrom(status: number, body: string, retryAfter: string | n
   const errors = Array.isArray(parsed.errors) ? (parsed.errors as { pointer: string; detail: string }[]) : [];
   const seconds = retryAfter === null ? NaN : Number(retryAfter);
   return new Problem(
-    status, text('code') ?? 'unknown', text('detail') ?? text('title') ?? `The server answered ${status}.`, text('fix'),
+    status, text('code') ?? 'unknown', texts.problems[text('code') ?? ''] ?? text('detail') ?? text('title') ?? texts.error.answered(status), text('fix'),
     Number.isFinite(seconds) ? seconds : null, errors,
   );
 }
@@ -59,7 +60,7 @@ export async function call<T>(method: string, path: string, { body, query, heade
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, 'offline', 'The server could not be reached.');
+    throw new Problem(0, 'offline', texts.error.offline);
   }
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
   const problem = problemFrom(answer.status, await answer.text().catch(() => ''), answer.headers.get('retry-after'));

@@ -99,6 +99,15 @@ export interface Forwarding { id: string; address: string; verified: boolean; co
 /** An API credential; `token` only in the answer that made it. */
 export interface Token { id: string; name: string; scopes: string[] | null; created_at: string; expires_at: string | null; last_used_at?: string | null; token?: string }
 
+/** A program that is told of events by HTTP. `secret` only in the answer that made it. */
+export interface Webhook { id: string; url: string; types: string[]; enabled: boolean; disabled_reason: string | null; created_at: string; secret?: string | null }
+/** Something a webhook is told; `event` is null for a test. */
+export interface WebhookCall {
+  id: string; event: string | null; state: 'queued' | 'delayed' | 'delivered' | 'failed' | 'canceled'; created_at: string; next_attempt_at: string | null;
+  attempts: { at: string; status: number | null; detail: string | null }[];
+}
+/** Whether anything may leave the system. */
+export interface Sending { paused: boolean; since: string | null; reason: string | null }
 /** An account, as an administrator sees it. */
 export interface Account { id: string; address: string; name: string; kind: string; admin: boolean; created_at: string; disabled_at: string | null }
 /** Something owed, of whatever account. */

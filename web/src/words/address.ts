@@ -3,24 +3,28 @@ import { texts } from '../texts.ts';
 import type { Address } from '../wire/types.ts';
 
 /** What to call somebody: the name, else what stands before the @. */
-export function nameOf(who: Address | null): string {
+export const nameOf = (who: Address | null): string => isolated(plainName(who));
+function plainName(who: Address | null): string {
   if (who === null) return texts.nobody;
   const name = clean(who.name ?? '');
   return name !== '' ? name : (who.address.split('@')[0] ?? who.address) || texts.nobody;
 }
 
+/** A text that runs from right to left, fenced in (UAX 9, isolates), so that it leaves the order of the sentence around it alone. */
+export const isolated = (text: string): string => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u.test(text) ? `\u2068${text}\u2069` : text);
+
 /** A name without what could make it look like another: control characters and direction overrides. */
 export const clean = (text: string): string => text.replaceAll(/[\p{Cc}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu, '').trim();
 
 /** The first name only, where several are listed. */
-export const firstName = (who: Address): string => (isService(who) ? nameOf(who) : (nameOf(who).split(' ')[0] ?? nameOf(who)));
+export const firstName = (who: Address): string => (isolated(isService(who) ? plainName(who) : (plainName(who).split(' ')[0] ?? plainName(who))));
 
 /** Whether two addresses are the same mailbox: letter case does not count. */
 export const same = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
 
 /** One or two letters for the round picture. */
 export function initials(who: Address): string {
-  const words = nameOf(who).split(/[\s._-]+/u).filter((word) => /^[\p{L}\p{N}]/u.test(word));
+  const words = plainName(who).split(/[\s._-]+/u).filter((word) => /^[\p{L}\p{N}]/u.test(word));
   const letters = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0]];
   return letters.map((word) => [...(word ?? '?')][0]?.toUpperCase() ?? '?').join('');
 }

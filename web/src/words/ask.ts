@@ -1,5 +1,6 @@
 // The state of a question card: which face it shows, for whom, and why.
 import { texts } from '../texts.ts';
+import { listed } from '../texts/language.ts';
 import { reading } from '../texts/reading.ts';
 import type { Address, Ask, Message, Option } from '../wire/types.ts';
 import { nameOf, same } from './address.ts';
@@ -67,6 +68,10 @@ export function face(message: Pick<Message, 'from' | 'to' | 'cc' | 'received_at'
     return { kind: 'waiting', title: reading.ask.youAsked(names(open.map((each) => who(each.address)))), facts: states(ask, who), text };
   }
   const me = ask.asked.find((each) => mine.some((one) => same(one, each.address)));
+  if (me?.state === 'delegated') {
+    const other = ask.asked.find((each) => each.delegated_by !== undefined && each.delegated_by !== null && same(each.delegated_by, me.address));
+    return { kind: 'withdrawn', title: reading.ask.delegated(other === undefined ? texts.nobody : who(other.address)), facts, text: '' };
+  }
   if (me?.declined === true) return { kind: 'withdrawn', title: reading.ask.youDeclined, facts, text: '' };
   if (me?.answered === true) {
     const own = ask.answers.find((each) => mine.some((one) => same(one, each.by)));
@@ -77,7 +82,7 @@ export function face(message: Pick<Message, 'from' | 'to' | 'cc' | 'received_at'
   return { kind: 'open', due: deadline === null ? reading.ask.noDeadline : reading.ask.by(moment(deadline, now), left(deadline, now)) };
 }
 
-const names = (list: readonly string[]): string => (list.length > 1 ? `${list.slice(0, -1).join(', ')} and ${list[list.length - 1] as string}` : (list[0] ?? texts.nobody));
+const names = (list: readonly string[]): string => (list.length === 0 ? texts.nobody : listed(list));
 
 function states(ask: Ask, who: (address: string) => string): [string, string][] {
   if (ask.asked.length < 2) return [];
@@ -126,7 +131,7 @@ export function contextFacts(context: unknown): [string, string][] {
   return Object.entries(context)
     .filter(([, value]) => typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
     .slice(0, 8)
-    .map(([key, value]) => [key.charAt(0).toUpperCase() + key.slice(1).replaceAll('_', ' '), typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value).slice(0, 300)]);
+    .map(([key, value]) => [key.charAt(0).toUpperCase() + key.slice(1).replaceAll('_', ' '), typeof value === 'boolean' ? (value ? reading.ask.yes : reading.ask.no) : String(value).slice(0, 300)]);
 }
 
 /** The key that chooses an option: y and n for two, digits for more. */

@@ -49,27 +49,12 @@ export function pillOf(state: DeliveryState): { tone: Tone; text: string } {
 /** One line of a recipient's timeline. `reply` is what the other server said. */
 export interface Step { at: string; tone: Tone; text: string; reply: string; key: string }
 
-const ordinals = ['', 'first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth'];
-const nth = (n: number): string => ordinals[n] ?? `${n}th`;
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-const classes: Record<string, string> = {
-  permanent: 'It was refused for good', expired: 'It was given up after the last try', suppressed: 'The address is on the list of those that must not be written to',
-  rejected_locally: 'This server does not deliver to the address',
-};
-
 /** What the other server meant, by its enhanced status code (RFC 3463) or its reply code. */
 export function meaning(code: string | null, enhanced: string | null): string {
   const subject = /^\d\.(\d+)\.(\d+)/.exec(enhanced ?? '');
   const detail = subject === null ? '' : `${subject[1]}.${subject[2]}`;
-  const known: Record<string, string> = {
-    '1.1': 'there is no such address', '1.2': 'there is no such server', '1.10': 'the address takes no mail', '2.1': 'the mailbox is switched off', '2.2': 'the mailbox is full', '2.3': 'the message is too large for it',
-    '3.4': 'the message is too large for the server', '4.1': 'the server did not answer', '4.2': 'there was no connection to the server', '4.4': 'no server was found for it', '4.6': 'the message went round in circles', '4.7': 'it took too long',
-    '7.1': 'the server does not take it at present', '7.26': 'the sender could not be authenticated',
-  };
-  if (detail in known) return known[detail] as string;
-  if (code === null) return 'the server gave no clear answer';
-  return code.startsWith('4') ? 'the server asked us to come back later' : 'the server refused it';
+  const known = words.meanings;
+  return (detail in known ? known[detail] : code === null ? known.none : code.startsWith('4') ? known[4] : known[5]) as string;
 }
 
 const reply = (item: { code: number | string | null; enhanced_code: string | null; diagnostic: string | null }): string => {
@@ -87,16 +72,16 @@ export function steps(delivery: Delivery, timeline: readonly TimelineItem[], now
     if (item.recipient !== null && item.recipient.toLowerCase() !== delivery.recipient.toLowerCase()) continue;
     const at = seconds(Date.parse(item.at));
     const code = item.code === null ? null : String(item.code);
-    if (item.kind === 'accepted') add(at, 'ok', 'Accepted and stored');
-    else if (item.kind === 'delivered') add(at, 'ok', `Delivered ${words.local}`, reply(item));
-    else if (item.kind === 'relayed') { tries += 1; add(at, 'ok', tries <= 1 ? 'Handed over on the first try' : `Handed over on the ${nth(tries)} try`, reply(item)); }
-    else if (item.kind === 'attempt' || item.kind === 'delayed') { tries += 1; add(at, 'wait', `${capital(nth(tries))} try: ${meaning(code, item.enhanced_code)}`, reply(item)); }
-    else if (item.kind === 'failed') { add(at, 'bad', `${classes[delivery.reason?.class ?? ''] ?? 'It could not be delivered'}: ${meaning(code, item.enhanced_code)}`, reply(item)); }
-    else if (item.kind === 'canceled') add(at, 'plain', 'Taken back before it was sent');
+    if (item.kind === 'accepted') add(at, 'ok', words.step.accepted);
+    else if (item.kind === 'delivered') add(at, 'ok', words.step.delivered, reply(item));
+    else if (item.kind === 'relayed') { tries += 1; add(at, 'ok', words.step.relayed(tries), reply(item)); }
+    else if (item.kind === 'attempt' || item.kind === 'delayed') { tries += 1; add(at, 'wait', words.step.attempt(tries, meaning(code, item.enhanced_code)), reply(item)); }
+    else if (item.kind === 'failed') { add(at, 'bad', words.step.failed(words.classes[delivery.reason?.class ?? ''] ?? words.classes.other ?? '', meaning(code, item.enhanced_code)), reply(item)); }
+    else if (item.kind === 'canceled') add(at, 'plain', words.step.canceled);
   }
   if (out.length > 0 && (delivery.state === 'delayed' || (delivery.state === 'queued' && delivery.attempts > 0)) && delivery.next_attempt_at !== null) {
     const when = Date.parse(delivery.next_attempt_at);
-    add(clock(when), 'plain', when <= now ? 'Next try, any moment' : `Next try ${moment(when, now)}`);
+    add(clock(when), 'plain', when <= now ? words.step.soon : words.step.next(moment(when, now)));
   }
   return out;
 }

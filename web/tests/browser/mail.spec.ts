@@ -135,6 +135,29 @@ test('archive, undo, star, unread and delete', async ({ page, ana, bo }, info) =
   await page.getByRole('dialog').or(page.getByRole('alertdialog')).getByRole('button', { name: 'Delete for good' }).click();
   await expect.poll(() => state('Second')).toMatchObject({ mailbox: 'gone' });
   await expect(page.getByText('The trash is empty')).toBeVisible();
+
+  if (!phone) return;
+  // A finger moves a row: a little does nothing, to the right it is filed, to the left it goes away until later.
+  await page.goto(new URL('/', page.url()).href);
+  const row = page.getByRole('option', { name: 'First' });
+  const touch = await page.context().newCDPSession(page);
+  const swipe = async (dx: number): Promise<void> => {
+    const box = await row.boundingBox();
+    const at = { x: (box?.x ?? 0) + (box?.width ?? 0) / 2, y: (box?.y ?? 0) + (box?.height ?? 0) / 2 };
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [at] });
+    for (let n = 1; n <= 5; n += 1) await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x: at.x + (dx * n) / 5, y: at.y }] });
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  };
+  await expect(async () => {
+    await swipe(-150);
+    await expect(page.getByRole('dialog', { name: 'Snooze until' })).toBeVisible({ timeout: 1000 });
+  }).toPass();
+  await page.keyboard.press('Escape');
+  await swipe(50);
+  await expect(row).toBeVisible();
+  await swipe(150);
+  await expect(row).toHaveCount(0);
+  await expect.poll(() => state('First')).toMatchObject({ mailbox: 'archive' });
 });
 
 test('a message is sent on with its files', async ({ page, ana, bo, account }) => {

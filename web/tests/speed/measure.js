@@ -55,6 +55,11 @@ function api(path, query, request, answer) {
 }
 const server = createServer((request, answer) => {
   const url = new URL(request.url ?? '/', 'http://x');
+  if (url.pathname === '/nothing') {
+    answer.writeHead(200, { 'content-type': 'text/html' });
+    answer.end('<!doctype html><title>Nothing</title><p role=option>One row');
+    return;
+  }
   if (url.pathname.startsWith('/v1/')) {
     api(url.pathname, url.searchParams, request, answer);
     return;
@@ -91,9 +96,9 @@ const url = `http://127.0.0.1:${server.address().port}`;
 const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 const browser = await chromium.launch({ ...(executablePath === undefined ? {} : { executablePath }), args: ['--no-sandbox'] });
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-const page = await context.newPage();
+let page = await context.newPage();
 try {
-  const rows = page.locator('[role=option]');
+  let rows = page.locator('[role=option]');
   const firstRow = () => page.evaluate(() => new Promise((done) => {
     const look = () => { if (document.querySelector('[role=option]') !== null)
       done(performance.now());
@@ -101,6 +106,17 @@ try {
       requestAnimationFrame(look); };
     look();
   }));
+  // What this browser on this machine takes at this time for a page of one line, and for a key that does nothing.
+  await page.goto(`${url}/nothing`);
+  const bare = [];
+  for (let n = 0; n < 7; n += 1) {
+    await page.reload({ waitUntil: 'commit' });
+    bare.push(await firstRow());
+    await page.waitForTimeout(300);
+  }
+  print('for comparison: a page of one line (median of 7)', median(bare), 'ms');
+  const idle = await keys(page, 'j', 60);
+  print('for comparison: a key on it (median, 95 of 100)', `${median(idle.frame).toFixed(1)}, ${high(idle.frame).toFixed(1)}`, 'ms');
   await page.goto(url, { waitUntil: 'commit' });
   print('first rows, nothing kept here yet', await firstRow(), 'ms');
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
@@ -116,6 +132,17 @@ try {
     await page.waitForTimeout(300);
   }
   print('first rows from the copy (median of 7)', median(again), 'ms');
+  // As when the app is opened: in a window of its own, not over the page that was there before.
+  const opened = [];
+  for (let n = 0; n < 5; n += 1) {
+    await page.close();
+    page = await context.newPage();
+    rows = page.locator('[role=option]');
+    await page.goto(url, { waitUntil: 'commit' });
+    opened.push(await firstRow());
+    await page.waitForTimeout(300);
+  }
+  print('first rows from the copy, in a new window (median of 5)', median(opened), 'ms');
   await context.setOffline(true);
   await page.reload({ waitUntil: 'commit' });
   print('first rows from the copy, offline', await firstRow(), 'ms');
@@ -153,6 +180,7 @@ try {
   print('  of that on the main thread before the frame', median(archive.work), 'ms');
   const choose = await keys(page, 'x', 20);
   print('key to frame, x: choose (median)', median(choose.frame), 'ms');
+  print('  of that on the main thread before the frame', median(choose.work), 'ms');
   const blank = await page.evaluate(async () => {
     const list = document.querySelector('#messages');
     let frames = 0;

@@ -1,6 +1,7 @@
 // The second wall before the frame: DOMPurify over what the server has cleaned already (the frame's sandbox and its own policy are the
 // third and fourth). What leaves here goes into the frame as it is: nothing touches it after this.
 import DOMPurify, { type Config } from 'dompurify';
+import { writing } from '../../texts/writing.ts';
 
 const config: Config = {
   USE_PROFILES: { html: true },
@@ -29,7 +30,7 @@ function page(html: string, id: string, origin: string): string {
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data: ${pictures}; form-action 'none'; base-uri 'none'`;
   const look = 'html{color-scheme:light;background:#fff}body{margin:0;padding:16px;font:16px/24px "Source Sans 3",system-ui,sans-serif;color:#161a21;overflow-wrap:anywhere}'
     + 'img{max-width:100%;height:auto}img:not([src]){display:none}table{max-width:100%}pre{white-space:pre-wrap}a{color:#2340b8}blockquote{margin:8px 0 8px 4px;padding-left:12px;border-left:2px solid #d5dae2;color:#454d5b}';
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="referrer" content="no-referrer"><title>Message</title><style>${look}</style></head><body dir="auto">${DOMPurify.sanitize(html, config)}</body></html>`;
+  return `<!doctype html><html lang="${document.documentElement.lang}"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="referrer" content="no-referrer"><title>${writing.body}</title><style>${look}</style></head><body dir="auto">${DOMPurify.sanitize(html, config)}</body></html>`;
 }
 
 // Under `require-trusted-types-for` only a policy may make the document. This one can make nothing but a cleaned message: its input is

@@ -1,1 +1,0 @@
-import"./disclose-version-xihTtKlq.js";import{ct as e,lt as t}from"./texts-PWvKBZzU.js";import{c as n}from"./index-CgpR6nLZ.js";import{n as r}from"./Sheet-CkhKeZ0Z.js";import{t as i}from"./When-BxlkKW8a.js";function a(a,o){t(o,!0),i(a,{get title(){return r.snooze},get close(){return o.close},choose:e=>n.snooze(o.rows,e)}),e()}export{a as default};

@@ -18,6 +18,7 @@ use crate::http::{self, AppState};
 use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::retry::Schedule;
+use crate::net::http::Client;
 use crate::smtp;
 use crate::store::remote::Location;
 use crate::store::{self, Store};
@@ -109,6 +110,7 @@ impl App {
             settings: Arc::new(submission::Settings::default()),
             domain: domain.into(),
             relays: config.relay.url.is_some(),
+            http: Client::new(config.webhooks.reach(), &[]),
         })
     }
 

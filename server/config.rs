@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::delivery::next_hop::NextHop;
 use crate::http;
 use crate::mail::duration;
+use crate::net::http::Reach;
 use crate::smtp::{At, Tls};
 use crate::store::remote::Location;
 use figment::Figment;
@@ -40,6 +41,8 @@ pub struct Config {
     pub relay: Relay,
     /// Retries.
     pub delivery: Delivery,
+    /// Calls to the programs that accounts name.
+    pub webhooks: Webhooks,
     /// Logging.
     pub log: Log,
 }
@@ -111,6 +114,22 @@ pub struct Delivery {
     pub lease: Duration,
 }
 
+/// Calls to the programs that accounts name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Whether they may be on this machine and in private networks.
+    pub private_targets: bool,
+}
+
+impl Webhooks {
+    /// Which addresses may be called.
+    #[must_use]
+    pub fn reach(self) -> Reach {
+        if self.private_targets { Reach::Anywhere } else { Reach::Public }
+    }
+}
+
 /// Logging.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -142,6 +161,7 @@ impl Default for Config {
             mail: Mail::default(),
             relay: Relay::default(),
             delivery: Delivery::default(),
+            webhooks: Webhooks::default(),
             log: Log::default(),
         }
     }

@@ -17,7 +17,10 @@ pub mod question;
 pub mod relay;
 mod reply;
 mod route;
+pub mod signature;
+mod webhook;
 mod wire;
+mod word;
 mod work;
 
 use std::sync::Arc;
@@ -120,7 +123,8 @@ impl Worker {
     /// The database's: then nothing was claimed in one lane.
     pub async fn step(&self) -> crate::store::Result<usize> {
         let mut worked = 0;
-        for lane in [Lane::Here, Lane::Outside] {
+        self.0.hand_out().await?;
+        for lane in [Lane::Here, Lane::Outside, Lane::Calls] {
             worked += self.0.clone().sweep(lane).await?;
         }
         Ok(worked)
@@ -130,10 +134,13 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) {
         let inner = self.0;
         inner.take_over().await;
-        tokio::join!(inner.clone().pump(Lane::Here), inner.clone().pump(Lane::Outside), async {
+        let stop = async {
             shutdown.cancelled().await;
             inner.stopping.cancel();
-        });
+        };
+        let [here, outside, calls] =
+            [Lane::Here, Lane::Outside, Lane::Calls].map(|lane| inner.clone().pump(lane));
+        tokio::join!(here, outside, calls, inner.clone().tell(), stop);
         if let Some(relay) = &inner.relay {
             relay.close().await;
         }

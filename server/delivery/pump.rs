@@ -128,12 +128,20 @@ impl Inner {
         Ok((Arc::new(Batch { lease, submissions }), leased))
     }
 
+    /// In hand at once. A call only waits, so that many of them cost little.
+    fn at_once(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Here | Lane::Outside => self.settings.at_once,
+            Lane::Calls => self.settings.at_once * 4,
+        }
+    }
+
     /// Of one destination at once, by one claim. Outside it is half of what may be worked on at once, because what
     /// is in hand and what one claim adds must not be more than that together.
     fn per_claim(&self, lane: Lane) -> usize {
         match lane {
             Lane::Here => self.settings.at_once,
-            Lane::Outside => (self.settings.per_destination / 2).max(1),
+            Lane::Outside | Lane::Calls => (self.settings.per_destination / 2).max(1),
         }
     }
 
@@ -141,7 +149,7 @@ impl Inner {
     fn per_hand(&self, lane: Lane) -> usize {
         match lane {
             Lane::Here => self.settings.at_once,
-            Lane::Outside => {
+            Lane::Outside | Lane::Calls => {
                 self.settings.per_destination - self.per_claim(lane).min(self.settings.per_destination)
             }
         }
@@ -151,7 +159,7 @@ impl Inner {
     pub(super) async fn sweep(self: Arc<Self>, lane: Lane) -> Result<usize> {
         self.bring_forward(lane).await;
         let mut hands = Hands::default();
-        let (batch, leased) = self.claim(lane, self.settings.at_once, &[]).await?;
+        let (batch, leased) = self.claim(lane, self.at_once(lane), &[]).await?;
         let count = leased.len();
         hands.take(&self, &batch, lane, leased);
         drop(batch);
@@ -169,7 +177,7 @@ impl Inner {
         let mut looked: Option<Instant> = None;
         while !self.stopping.is_cancelled() {
             let mut wait = self.settings.poll;
-            let free = self.settings.at_once.saturating_sub(hands.count());
+            let free = self.at_once(lane).saturating_sub(hands.count());
             if free > 0 {
                 let looked_at = self.now();
                 match self.claim(lane, free, &hands.busy(self.per_hand(lane))).await {

@@ -7,6 +7,7 @@ pub mod account;
 pub mod backup;
 pub mod bell;
 pub mod blob;
+pub mod calls;
 pub mod claim;
 pub mod collect;
 pub mod correspondent;
@@ -41,6 +42,7 @@ mod together;
 pub mod token;
 pub mod tracking;
 mod upkeep;
+pub mod webhook;
 mod writer;
 
 use std::path::PathBuf;

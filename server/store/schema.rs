@@ -23,6 +23,7 @@ const SHARED: &[Text] = migrations![
     "0009_pause.sql" = 9 "pause",
     "0013_asks.sql" = 13 "asks",
     "0016_inbox.sql" = 16 "inbox",
+    "0020_webhooks.sql" = 20 "webhooks",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

@@ -251,6 +251,24 @@ upload.digest bytea not null
 upload.size bigint not null
 upload.content_type text not null
 upload.created_at bigint not null
+webhook.account_id uuid not null
+webhook.id uuid not null
+webhook.url text not null
+webhook.types text not null
+webhook.headers text not null
+webhook.cursor bigint not null
+webhook.told bigint
+webhook.failing_since bigint
+webhook.disabled_at bigint
+webhook.disabled_reason text
+webhook.created_at bigint not null
+webhook_key.account_id uuid not null
+webhook_key.webhook_id uuid not null
+webhook_key.id uuid not null
+webhook_key.secret bytea not null
+webhook_key.seed bytea not null
+webhook_key.created_at bigint not null
+webhook_key.expires_at bigint
 writer.id uuid not null
 writer.seq bigint not null
 writer.at bigint not null
@@ -299,6 +317,8 @@ token FOREIGN KEY (account_id) REFERENCES account(id)
 token PRIMARY KEY (account_id, id)
 token UNIQUE (digest)
 upload PRIMARY KEY (account_id, id)
+webhook PRIMARY KEY (account_id, id)
+webhook_key PRIMARY KEY (account_id, webhook_id, id)
 writer PRIMARY KEY (id)
 
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
@@ -307,12 +327,14 @@ CREATE INDEX answer_link_promise ON public.answer_link USING btree (account_id, 
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
 CREATE INDEX attempt_at ON public.attempt USING btree (at)
+CREATE INDEX delivery_called ON public.delivery USING btree (settled_at) WHERE ((kind = 'webhook'::text) AND (settled_at IS NOT NULL))
 CREATE INDEX delivery_digest ON public.delivery USING btree (digest) WHERE (digest IS NOT NULL)
 CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
 CREATE INDEX delivery_timer ON public.delivery USING btree (account_id, subject_id) WHERE ((kind = 'timer'::text) AND (settled_at IS NULL))
+CREATE INDEX delivery_webhook ON public.delivery USING btree (account_id, subject_id, id) WHERE (kind = 'webhook'::text)
 CREATE INDEX draft_updated ON public.draft USING btree (account_id, updated_at, id)
 CREATE INDEX email_digest ON public.email USING btree (digest)
 CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged
@@ -370,6 +392,8 @@ CREATE UNIQUE INDEX throttle_pkey ON public.throttle USING btree (subject)
 CREATE UNIQUE INDEX token_digest_key ON public.token USING btree (digest)
 CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)
 CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)
+CREATE UNIQUE INDEX webhook_key_pkey ON public.webhook_key USING btree (account_id, webhook_id, id)
+CREATE UNIQUE INDEX webhook_pkey ON public.webhook USING btree (account_id, id)
 CREATE UNIQUE INDEX writer_pkey ON public.writer USING btree (id)
 
 CREATE TRIGGER email_search_added AFTER INSERT ON public.email FOR EACH ROW EXECUTE FUNCTION email_search_added()

@@ -21,6 +21,7 @@ use crate::mail::address::Address;
 use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::retry::Schedule;
+use crate::net::http::Client;
 use crate::smtp;
 use crate::store::account::{Kind, NewAccount};
 use crate::store::remote::Location;
@@ -119,6 +120,7 @@ impl App {
             settings: Arc::new(submission::Settings::default()),
             domain: domain.into(),
             relays: config.relay.url.is_some(),
+            http: Client::new(config.webhooks.reach(), &[]),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::delivery::next_hop::Way;
 use crate::delivery::relay::TimeOuts;
 use crate::http;
 use crate::mail::duration;
+use crate::net::http::Reach;
 use crate::smtp::{At, Tls};
 use crate::store::remote::Location;
 use anyhow::Context as _;
@@ -43,6 +44,8 @@ pub struct Config {
     pub relay: Relay,
     /// Retries.
     pub delivery: Delivery,
+    /// Calls to the programs that accounts name.
+    pub webhooks: Webhooks,
     /// Logging.
     pub log: Log,
 }
@@ -139,6 +142,22 @@ pub struct Delivery {
     pub suppress_for: Duration,
 }
 
+/// Calls to the programs that accounts name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Whether they may be on this machine and in private networks.
+    pub private_targets: bool,
+}
+
+impl Webhooks {
+    /// Which addresses may be called.
+    #[must_use]
+    pub fn reach(self) -> Reach {
+        if self.private_targets { Reach::Anywhere } else { Reach::Public }
+    }
+}
+
 /// Logging.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -170,6 +189,7 @@ impl Default for Config {
             mail: Mail::default(),
             relay: Relay::default(),
             delivery: Delivery::default(),
+            webhooks: Webhooks::default(),
             log: Log::default(),
         }
     }

@@ -7,6 +7,7 @@
 #[macro_use]
 mod support;
 
+mod clients;
 mod command;
 mod delivery;
 mod e2e;

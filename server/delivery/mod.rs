@@ -24,9 +24,12 @@ pub mod relay;
 mod reply;
 mod returned;
 mod route;
+pub mod signature;
 mod turns;
 pub mod unverified;
+mod webhook;
 mod wire;
+mod word;
 mod work;
 
 use std::collections::{BTreeMap, HashMap};
@@ -165,7 +168,8 @@ impl Worker {
     /// The database's: then nothing was claimed in one lane.
     pub async fn step(&self) -> crate::store::Result<usize> {
         let mut worked = 0;
-        for lane in [Lane::Here, Lane::Outside] {
+        self.0.hand_out().await?;
+        for lane in [Lane::Here, Lane::Outside, Lane::Calls] {
             worked += self.0.clone().sweep(lane).await?;
         }
         Ok(worked)
@@ -175,10 +179,13 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) {
         let inner = self.0;
         inner.take_over().await;
-        tokio::join!(inner.clone().pump(Lane::Here), inner.clone().pump(Lane::Outside), async {
+        let stop = async {
             shutdown.cancelled().await;
             inner.stopping.cancel();
-        });
+        };
+        let [here, outside, calls] =
+            [Lane::Here, Lane::Outside, Lane::Calls].map(|lane| inner.clone().pump(lane));
+        tokio::join!(here, outside, calls, inner.clone().tell(), stop);
         inner.hops.close().await;
     }
 }

@@ -92,14 +92,14 @@ impl Inner {
     async fn begin(self: &Arc<Self>, lane: Lane, turns: &mut Turns, hands: &mut Hands) -> Result<usize> {
         let counts =
             hands.counts(if lane == Lane::Outside { self.settings.slow_after } else { Duration::MAX });
-        let at_once = self.settings.at_once;
+        let at_once = self.at_once(lane);
         let free = at_once.saturating_sub(counts.brisk).min((STUCK * at_once).saturating_sub(counts.all));
         if free == 0 {
             return Ok(0);
         }
         let store = &self.context.store;
         let now = self.now();
-        if lane == Lane::Outside && store.paused().await?.is_some() {
+        if lane != Lane::Here && store.paused().await?.is_some() {
             // Whoever lets it go on rings; then everything is looked for anew.
             turns.reset();
             return Ok(0);
@@ -113,7 +113,7 @@ impl Inner {
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         }
         let overdue = match lane {
-            Lane::Here => 0,
+            Lane::Here | Lane::Calls => 0,
             Lane::Outside => self.put_off_blocked(turns, hands).await?,
         };
         let places = match lane {
@@ -121,6 +121,10 @@ impl Inner {
                 // Twice what there is room for, so that few rows are looked at and hands are full all the same.
                 let each = (2 * free / turns.names().count().max(1)).clamp(1, free);
                 turns.next(free, |_| each)
+            }
+            Lane::Calls => {
+                let most = self.settings.per_destination;
+                turns.next(free, |name| most.saturating_sub(counts.of.get(name).map_or(0, |(all, _)| *all)))
             }
             Lane::Outside => {
                 let mut rooms = Rooms::new(self, &counts, now);
@@ -135,6 +139,14 @@ impl Inner {
         let count = leased.len();
         hands.take(self, &batch, lane, leased);
         Ok(overdue + count)
+    }
+
+    /// In hand at once. A call only waits, so that many of them cost little.
+    fn at_once(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Here | Lane::Outside => self.settings.at_once,
+            Lane::Calls => self.settings.at_once * 4,
+        }
     }
 
     /// Puts off what is due at destinations that cannot be reached. What should have ended by now stays: it is

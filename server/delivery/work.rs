@@ -62,6 +62,7 @@ impl Inner {
         let done = match leased.kind.as_str() {
             "mail" => self.mail(&batch, leased).await,
             "notice" => self.notice(&batch, leased).await,
+            "webhook" => self.call(&batch, leased).await,
             "timer" => self.timer(leased).await,
             "wake" => self.record(|now| self.context.store.wake(leased.clone(), now)).await,
             kind => {
@@ -285,7 +286,7 @@ impl Inner {
     }
 
     /// Whether the lease is still ours, asked before every effect outside: whoever was frozen finds out here.
-    async fn ours(&self, batch: &Batch, leased: &Leased) -> bool {
+    pub(super) async fn ours(&self, batch: &Batch, leased: &Leased) -> bool {
         if self.stopping.is_cancelled() {
             return false;
         }

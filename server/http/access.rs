@@ -36,7 +36,7 @@ pub enum Limit {
     Stream,
 }
 
-/// Every route under /v1.
+/// Every route of the API.
 pub static ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/setup", Open),
     ("POST", "/v1/setup", Open),
@@ -100,6 +100,19 @@ pub static ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/v1/promises/{id}/escalate", Needs(Send)),
     ("GET", "/v1/events", Needs(Read)),
     ("GET", "/v1/events/stream", Needs(Read)),
+    ("GET", "/v1/webhooks", Needs(Manage)),
+    ("POST", "/v1/webhooks", Needs(Manage)),
+    ("GET", "/v1/webhooks/secret", Needs(Manage)),
+    ("POST", "/v1/webhooks/secret", Needs(Manage)),
+    ("GET", "/v1/webhooks/{id}", Needs(Manage)),
+    ("PATCH", "/v1/webhooks/{id}", Needs(Manage)),
+    ("DELETE", "/v1/webhooks/{id}", Needs(Manage)),
+    ("POST", "/v1/webhooks/{id}/rotate", Needs(Manage)),
+    ("POST", "/v1/webhooks/{id}/test", Needs(Manage)),
+    ("GET", "/v1/webhooks/{id}/deliveries", Needs(Manage)),
+    ("POST", "/v1/webhooks/{id}/redeliver", Needs(Manage)),
+    // Each tool needs a scope of its own.
+    ("POST", "/mcp", SignedIn),
     ("GET", "/v1/admin/accounts", Needs(Admin)),
     ("POST", "/v1/admin/accounts", Needs(Admin)),
     ("GET", "/v1/admin/queue", Needs(Admin)),

@@ -33,7 +33,8 @@ pub struct Event {
     /// The one sent to this consumer before it.
     previous: Option<String>,
     /// `message.received`, `message.updated`, `delivery.updated`, `promise.settled`, `promise.updated`, `answer.received`,
-    /// `correction.requested`, `reply.automatic` (an absence or a bounce of who was asked), `mailbox.updated`, ….
+    /// `correction.requested`, `reply.automatic` (an absence or a bounce of who was asked), `mailbox.updated`,
+    /// `webhook.disabled`, ….
     #[serde(rename = "type")]
     kind: String,
     at: Time,

@@ -46,6 +46,10 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     response
 }
 
+/// Marks an error that is written as another standard wants it.
+#[derive(Debug, Clone, Copy)]
+pub struct Complete;
+
 /// Writes problems out, and sets the security headers that are not set.
 pub async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get().map_or_else(String::new, |RequestId(id)| id.clone());
@@ -56,8 +60,9 @@ pub async fn finish(request: Request, next: Next) -> Response {
     // A page for people says itself what is wrong.
     let page =
         response.headers().get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/html"));
+    let complete = page || response.extensions_mut().remove::<Complete>().is_some();
     let problem = known.or_else(|| {
-        (!page && (status.is_client_error() || status.is_server_error()))
+        (!complete && (status.is_client_error() || status.is_server_error()))
             .then(|| Problem::of(status))
             .flatten()
     });

@@ -8,6 +8,7 @@ pub mod events;
 pub mod health;
 pub mod idempotency;
 pub mod layers;
+pub mod mcp;
 pub mod page;
 pub mod peer;
 pub mod problem;
@@ -117,7 +118,7 @@ impl AppState {
 
 /// The routes of the whole door, with everything that holds for each of them.
 pub fn router(state: AppState) -> Router {
-    let (api, document) = rest::routes().split_for_parts();
+    let (api, document) = rest::routes().merge(mcp::routes()).split_for_parts();
     let api = api
         .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), body::take))

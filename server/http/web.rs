@@ -27,13 +27,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 const NOT_BUILT: &[&str] = &[
     "/v1/messages/batch",
     "/v1/messages/claim",
-    "/v1/webhooks",
     "/v1/push",
     "/v1/admin/domains",
     "/v1/admin/aliases",
     "/v1/admin/settings",
     "/v1/admin/audit",
-    "/mcp",
     "/jmap",
     "/.well-known/jmap",
     "/metrics",
@@ -139,13 +137,11 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_said_and_nothing_else() {
-        for path in
-            ["/v1/webhooks", "/v1/webhooks/1/test", "/mcp", "/v1/messages/batch", "/v1/messages/1/ack"]
-        {
+        for path in ["/v1/push", "/v1/push/1/test", "/jmap", "/v1/messages/batch", "/v1/messages/1/ack"] {
             assert_eq!(not_built(path).map(|p| p.kind.status), Some(501), "{path}");
         }
         for path in
-            ["/v1/webhooksman", "/v1/messages/1", "/v1/messages//ack", "/v1/messages/1/2/ack", "/", "/mcpx"]
+            ["/v1/pushy", "/v1/messages/1", "/v1/messages//ack", "/v1/messages/1/2/ack", "/", "/jmapx"]
         {
             assert!(not_built(path).is_none(), "{path}");
         }

@@ -26,6 +26,8 @@ const ADDRESSES: usize = 4;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Ports on which something speaks that is not HTTP, and could be talked into something.
 const NOT_HTTP: &[u16] = &[0, 1, 7, 9, 19, 21, 22, 23, 25, 53, 110, 119, 143, 465, 563, 587, 993, 995];
+/// Octets of a URL.
+const LONGEST: usize = 2000;
 /// Octets of a response's header section.
 const HEAD: usize = 64 * 1024;
 
@@ -94,11 +96,15 @@ pub struct Answer {
     pub remote: SocketAddr,
 }
 
+/// How a name is looked up: the addresses it has.
+pub type Names = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
+
 /// The client; clones share its certificates.
 #[derive(Clone)]
 pub struct Client {
     reach: Reach,
     tls: Arc<ClientConfig>,
+    names: Option<Names>,
 }
 
 impl Client {
@@ -116,7 +122,13 @@ impl Client {
             .expect("ring has every cipher suite of TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { reach, tls: Arc::new(tls) }
+        Self { reach, tls: Arc::new(tls), names: None }
+    }
+
+    /// Looks names up there, not in the way of the system.
+    #[must_use]
+    pub fn with_names(self, names: Names) -> Self {
+        Self { names: Some(names), ..self }
     }
 
     /// Whether a URL could be called, as far as that shows without a look-up; its addresses are checked at each call.
@@ -125,6 +137,20 @@ impl Client {
     /// [`Error::Refused`]: why not.
     pub fn check(&self, url: &Url) -> Result<(), Error> {
         target(self.reach, url).map(drop)
+    }
+
+    /// The same for a text: whether it is a URL, of an ordinary length, that could be called.
+    ///
+    /// # Errors
+    /// Why not, for whoever wrote it.
+    pub fn permits(&self, text: &str) -> Result<Url, String> {
+        if text.len() > LONGEST || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(format!("a URL has at most {LONGEST} characters, without spaces"));
+        }
+        let url: Url =
+            text.parse().map_err(|_| "this is no URL such as https://example.com/hook".to_owned())?;
+        self.check(&url).map_err(|error| error.to_string())?;
+        Ok(url)
     }
 
     /// Makes one request, and reads what comes back.
@@ -157,10 +183,13 @@ impl Client {
 
     /// Connects to an address that was looked up here and now: what the name means a moment later does not matter.
     async fn connect(&self, host: &Host<String>, port: u16) -> Result<(TcpStream, SocketAddr), Error> {
-        let addresses: Vec<SocketAddr> = match host {
-            Host::Ipv4(v4) => vec![(*v4, port).into()],
-            Host::Ipv6(v6) => vec![(*v6, port).into()],
-            Host::Domain(name) => tokio::net::lookup_host((name.as_str(), port))
+        let addresses: Vec<SocketAddr> = match (host, &self.names) {
+            (Host::Ipv4(v4), _) => vec![(*v4, port).into()],
+            (Host::Ipv6(v6), _) => vec![(*v6, port).into()],
+            (Host::Domain(name), Some(names)) => {
+                names(name).into_iter().map(|address| (address, port).into()).collect()
+            }
+            (Host::Domain(name), None) => tokio::net::lookup_host((name.as_str(), port))
                 .await
                 .map_err(|_| Error::NoSuchName)?
                 .take(32)
@@ -374,5 +403,79 @@ mod tests {
         let closed =
             format!("http://{}/", { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() });
         assert!(matches!(client.call(call(&closed)).await, Err(Error::Connect)));
+    }
+
+    fn leading(to: &'static [&'static str]) -> Names {
+        Arc::new(move |_: &str| to.iter().map(|address| address.parse().unwrap()).collect())
+    }
+
+    #[tokio::test]
+    async fn where_a_name_leads_is_decided_when_it_is_connected_to() {
+        let url = "http://rebound.example.com/";
+        for to in
+            [&["127.0.0.1"][..], &["8.8.8.8", "10.0.0.1"], &["::ffff:169.254.169.254"], &["64:ff9b::7f00:1"]]
+        {
+            let client = Client::new(Reach::Public, &[]).with_names(leading(to));
+            // Nothing shows before the look-up, so a name that has changed its meaning since is no way in.
+            assert!(client.check(&url.parse().unwrap()).is_ok());
+            let error = client.call(call(url)).await.unwrap_err();
+            assert!(matches!(error, Error::Refused(_)), "{to:?}");
+            assert!(!error.to_string().contains(to[0]), "{error}");
+        }
+        let (asked, to) =
+            (Arc::new(std::sync::atomic::AtomicUsize::new(0)), peer(b"HTTP/1.1 204 No\r\n\r\n", b"").await);
+        let counted = asked.clone();
+        let names: Names = Arc::new(move |_| {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            vec![IpAddr::from([127, 0, 0, 1])]
+        });
+        let client = Client::new(Reach::Anywhere, &[]).with_names(names);
+        let answer = client.call(call(&to.replace("127.0.0.1", "once.example.com"))).await.unwrap();
+        assert_eq!((answer.status.as_u16(), asked.load(std::sync::atomic::Ordering::SeqCst)), (204, 1));
+    }
+
+    /// A TLS server for hooks.example.com; its certificate ends in that year.
+    async fn over_tls(ends: i32) -> (u16, Vec<u8>) {
+        let mut parameters = rcgen::CertificateParams::new(vec!["hooks.example.com".to_owned()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(ends, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap().der().clone();
+        let secret = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate.clone()], secret.into()).unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"HTTP/1.1 204 No\r\n\r\n").await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        (port, certificate.to_vec())
+    }
+
+    #[tokio::test]
+    async fn a_certificate_must_be_good() {
+        let (port, good) = over_tls(2100).await;
+        let (stale, expired) = over_tls(2020).await;
+        let get = async |trusted: &[Vec<u8>], host: &str, port: u16| {
+            let client = Client::new(Reach::Anywhere, trusted).with_names(leading(&["127.0.0.1"]));
+            client.call(call(&format!("https://{host}:{port}/"))).await.map(|answer| answer.status.as_u16())
+        };
+        assert_eq!(get(std::slice::from_ref(&good), "hooks.example.com", port).await.unwrap(), 204);
+        for (trusted, host, port) in [
+            (vec![], "hooks.example.com", port),
+            (vec![good.clone()], "other.example.com", port),
+            (vec![good], "127.0.0.1", port),
+            (vec![expired], "hooks.example.com", stale),
+        ] {
+            assert!(matches!(get(&trusted, host, port).await, Err(Error::Tls)), "{host}");
+        }
     }
 }

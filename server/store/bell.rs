@@ -23,6 +23,8 @@ pub enum Topic {
     Queue,
     /// An account's log has grown.
     Account(Uuid),
+    /// Some account's log has grown: heard whenever an account is rung.
+    Logs,
     /// A promise has been settled, or answered.
     Promise(Uuid),
 }
@@ -85,7 +87,8 @@ impl Bell {
 
     fn here(&self, topic: Topic) {
         let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ear) = ears.get(&topic) {
+        let also = matches!(topic, Topic::Account(_)).then_some(Topic::Logs);
+        for ear in [Some(topic), also].iter().flatten().filter_map(|topic| ears.get(topic)) {
             let _ = ear.send(());
         }
     }
@@ -120,6 +123,7 @@ impl Topic {
     fn write(self, out: &mut String) {
         let (kind, id) = match self {
             Topic::Queue => ('q', Uuid::nil()),
+            Topic::Logs => ('l', Uuid::nil()),
             Topic::Account(id) => ('a', id),
             Topic::Promise(id) => ('p', id),
         };
@@ -132,6 +136,7 @@ impl Topic {
         let id = Uuid::try_parse(text.get(1..)?).ok()?;
         match text.as_bytes()[0] {
             b'q' => Some(Topic::Queue),
+            b'l' => Some(Topic::Logs),
             b'a' => Some(Topic::Account(id)),
             b'p' => Some(Topic::Promise(id)),
             _ => None,

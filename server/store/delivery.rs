@@ -23,6 +23,8 @@ pub enum Lane {
     Here = 0,
     /// Relays.
     Outside = 1,
+    /// Webhooks and other calls to programs outside.
+    Calls = 2,
 }
 
 /// An effect owed.
@@ -31,7 +33,7 @@ pub enum Lane {
 pub struct NewDelivery {
     pub account_id: Uuid,
     pub id: Uuid,
-    /// `mail`, `notice`, `timer` or `wake`.
+    /// `mail`, `notice`, `webhook`, `timer` or `wake`.
     pub kind: &'static str,
     pub lane: Lane,
     /// Claiming takes turns between these.

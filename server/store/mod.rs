@@ -7,6 +7,7 @@ pub mod account;
 pub mod backup;
 pub mod bell;
 pub mod blob;
+pub mod calls;
 pub mod claim;
 pub mod collect;
 pub mod correspondent;
@@ -48,6 +49,7 @@ pub mod token;
 pub mod tracking;
 pub mod unverified;
 mod upkeep;
+pub mod webhook;
 mod writer;
 
 use std::path::PathBuf;

@@ -15,6 +15,8 @@ pub const ANSWERS: i64 = 48 * HOUR;
 pub const ATTEMPTS: i64 = 90 * DAY;
 /// How long sessions and one-time links are kept once they are over, in milliseconds.
 pub const SIGN_INS: i64 = 7 * DAY;
+/// How long calls to webhooks are listed once they have ended, in milliseconds.
+pub const CALLS: i64 = 30 * DAY;
 
 impl Store {
     /// Deletes some of what is no longer kept, at most about `limit` rows of each kind; how many there were. Zero says
@@ -44,7 +46,27 @@ impl Store {
         for statement in of_age {
             pruned += self.write(async move |tx| tx.run(statement.clone()).await).await?;
         }
-        Ok(pruned)
+        Ok(pruned + self.prune_calls(limit, now).await?)
+    }
+
+    /// Forgets calls that have ended, with their attempts.
+    async fn prune_calls(&self, limit: i64, now: i64) -> Result<u64> {
+        let before = now - CALLS;
+        let tries = sql(
+            "delete from attempt where (account_id, delivery_id) in (select d.account_id, d.id from delivery d \
+                         where d.kind = 'webhook' and d.settled_at < $1 order by d.settled_at, d.id limit $2)",
+        );
+        let tries = tries.bind(before).bind(limit);
+        let calls = sql(
+            "delete from delivery where (account_id, id) in (select d.account_id, d.id from delivery d \
+                         where d.kind = 'webhook' and d.settled_at < $1 order by d.settled_at, d.id limit $2)",
+        );
+        let calls = calls.bind(before).bind(limit);
+        self.write(async move |tx| {
+            let done = tx.batch([tries.clone(), calls.clone()]).await?;
+            Ok(done.last().map_or(0, |calls| calls.affected))
+        })
+        .await
     }
 
     /// Cuts logs from their beginnings, so that what is left has no hole even if the clock was once wrong.

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::calls::call_back;
 use super::db::{Statement, Tx, sql};
 use super::delivery::{Lane, Leased, NewDelivery};
 use super::event::Event;
@@ -102,7 +103,7 @@ pub(crate) async fn settle(
 ) -> Result<Events> {
     let end = sql(
         "update promise set state = $1, value = $2, reason_code = $3, reason_detail = $4, settled_at = $5, \
-         settled_via = $6 where account_id = $7 and id = $8 and state = 'pending' returning email_id, kind",
+         settled_via = $6 where account_id = $7 and id = $8 and state = 'pending' returning email_id, kind, callback_url",
     )
     .bind(settlement.state)
     .bind(settlement.value.clone())
@@ -112,8 +113,13 @@ pub(crate) async fn settle(
     .bind(settlement.via)
     .bind(asker)
     .bind(promise);
-    let Some((email, kind)) = tx.first::<(Uuid, String)>(end).await? else { return Ok(Vec::new()) };
+    let settled: Option<(Uuid, String, Option<String>)> = tx.first(end).await?;
+    let Some((email, kind, callback_url)) = settled else { return Ok(Vec::new()) };
     tx.ring(Topic::Promise(promise));
+    if let Some(url) = callback_url {
+        tx.ring(Topic::Queue);
+        tx.batch(call_back(asker, promise, &url, now)).await?;
+    }
     let told = |account, email| (told(account, promise, email), Vec::new());
     let mut events = vec![told(asker, email)];
     if kind == "answer" {

@@ -21,6 +21,7 @@ use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::message::Content;
 use crate::mail::status::Status;
+use crate::net::http::Client;
 use crate::promise::ask::Ask;
 use crate::promise::escalate::Timer;
 use crate::store::account::Account;
@@ -65,6 +66,8 @@ pub struct Context {
     pub domain: Arc<str>,
     /// Whether mail for outside addresses has a way out.
     pub relays: bool,
+    /// Calls what others name: webhooks and callback addresses.
+    pub http: Client,
 }
 
 /// What somebody wants to send.

@@ -96,6 +96,9 @@ pub(super) async fn recipients(
     if asks && !recipients.iter().any(|recipient| recipient.asked) {
         return Err(invalid("/to", "A question needs somebody else in to: cc and bcc only read."));
     }
+    if let Some(url) = request.ask.as_ref().and_then(|question| question.callback_url.as_deref()) {
+        context.http.permits(url).map_err(|why| invalid("/ask/callback_url", why))?;
+    }
     for step in request.ask.iter().flat_map(|question| &question.ask.escalate) {
         for to in &step.to {
             let address: Address =

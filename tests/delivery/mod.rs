@@ -66,6 +66,7 @@ impl Post {
             settings: Arc::default(),
             domain: DOMAIN.into(),
             relays: true,
+            http: app.context.http.clone(),
         };
         app.store.add_domain(DOMAIN.into(), app.now()).await.unwrap();
         let worker = Worker::new(context.clone(), settings(relay));

@@ -7,12 +7,14 @@ pub(crate) mod events;
 mod idempotency;
 mod inbox;
 mod limits;
+mod mcp;
 mod promises;
 mod queue;
 mod reading;
 mod sending;
 mod session;
 mod web;
+mod webhooks;
 
 use restante::auth::password::Passwords;
 use restante::http::{AppState, Settings, router, serve};

@@ -48,6 +48,7 @@ impl Office {
             settings: Arc::new(restante::submission::Settings { message_bytes, ..Default::default() }),
             domain: DOMAIN.into(),
             relays: false,
+            http: app.context.http.clone(),
         };
         let door = Door::new(context, settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -123,20 +123,32 @@ impl App {
 
     /// Starts one whose larger blobs are objects.
     pub(crate) async fn with_objects(engine: Engine, s3: &S3) -> Self {
-        Self::build(engine, worker_settings(None), Some(s3)).await
+        Self::build(engine, worker_settings(None), Some(s3), |_| ()).await
     }
 
     /// Starts one with a worker of these settings.
     pub(crate) async fn with(engine: Engine, settings: Settings) -> Self {
-        Self::build(engine, settings, None).await
+        Self::build(engine, settings, None, |_| ()).await
     }
 
-    async fn build(engine: Engine, settings: Settings, s3: Option<&S3>) -> Self {
+    /// Starts one that may call programs on this machine.
+    pub(crate) async fn calling(engine: Engine) -> Self {
+        let near = |config: &mut Config| config.webhooks.private_targets = true;
+        Self::build(engine, worker_settings(None), None, near).await
+    }
+
+    async fn build(
+        engine: Engine,
+        settings: Settings,
+        s3: Option<&S3>,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
         let database = Database::new(engine).await;
         let (clock, ids) = (Clock::manual(clock::at(1_795_428_000_000)), Ids::seeded(1));
         let mut config = Config { data_dir: database.settings().data_dir, ..Config::default() };
         config.database.url = database.url();
         config.mail.domain = DOMAIN.into();
+        configure(&mut config);
         let mut app = app::App::new(config).with(clock.clone(), ids.clone());
         if let Some(s3) = s3 {
             app = app.with_blobs(s3.location());

@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::not_yet;
 use super::time::Time;
 use crate::http::body::id_of;
 use crate::http::problem::{self, Problem};
@@ -150,9 +149,10 @@ pub struct AskBody {
     /// The asker's own; comes back as it is.
     #[serde(default)]
     context: Option<Value>,
+    /// A POST is made to it when the promise is settled (Standard Webhooks 1.0), signed with the key of
+    /// `POST /v1/webhooks/secret`.
     #[serde(default)]
-    #[schema(ignore)]
-    callback_url: Option<Value>,
+    callback_url: Option<String>,
 }
 
 /// More people who are asked after a time.
@@ -272,7 +272,6 @@ pub(super) fn is_media_type(text: &str) -> bool {
 
 impl AskBody {
     fn question(self) -> Result<Question, Problem> {
-        not_yet("/ask/callback_url", self.callback_url.as_ref())?;
         let wrong =
             |bad: BadAsk| Problem::at(&problem::INVALID_ASK, format!("/ask{}", bad.pointer), bad.detail);
         let options = self.options.into_iter().map(|option| ChoiceOption {
@@ -306,7 +305,7 @@ impl AskBody {
                 format!("at most {CONTEXT} octets"),
             ));
         }
-        Ok(Question { ask, deadline, context: self.context, callback_url: None })
+        Ok(Question { ask, deadline, context: self.context, callback_url: self.callback_url })
     }
 }
 

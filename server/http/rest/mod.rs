@@ -5,6 +5,7 @@ pub mod admin;
 pub mod answers;
 pub mod attachments;
 pub mod awaiting;
+pub mod calls;
 pub mod deliveries;
 pub mod draft;
 pub mod drafts;
@@ -24,6 +25,7 @@ pub mod threads;
 pub mod time;
 pub mod tokens;
 pub mod uploads;
+pub mod webhooks;
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -86,6 +88,13 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(forwarding::change, forwarding::delete))
         .routes(routes!(forwarding::resend))
         .routes(routes!(forwarding::confirmable, forwarding::confirm))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::secret, webhooks::renew_secret))
+        .routes(routes!(webhooks::get, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(calls::test))
+        .routes(routes!(calls::deliveries))
+        .routes(routes!(calls::redeliver))
         .routes(routes!(admin::accounts, admin::create_account))
         .routes(routes!(queue::list, queue::act))
         .routes(routes!(queue::show))

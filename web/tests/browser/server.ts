@@ -18,6 +18,9 @@ function at(database: string): string {
   return url.href;
 }
 
+/** How a command ended: its exit code, and what it printed. */
+export interface Ended { code: number | null; printed: string }
+
 /** One server. Mail to outside goes to a port where nobody listens, so it is delayed. */
 export class Server {
   /** Where it is, without a slash at the end. */
@@ -47,6 +50,15 @@ export class Server {
   /** Runs a command to its end; what it printed, without the last line break. */
   run(args: string[], input = ''): string {
     return execFileSync(binary, args, { cwd: this.#dir, env: this.#env, input, encoding: 'utf8' }).trimEnd();
+  }
+
+  /** Begins a command that talks to the server as the owner of a token; it goes on until it ends. */
+  begin(args: string[], token: string): Promise<Ended> {
+    const env = { ...this.#env, RESTANTE_URL: this.url, RESTANTE_TOKEN: token };
+    const child = spawn(binary, args, { cwd: this.#dir, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let printed = '';
+    child.stdout.on('data', (chunk: Buffer) => { printed += chunk.toString('utf8'); });
+    return new Promise((ended) => { child.once('close', (code) => { ended({ code, printed: printed.trimEnd() }); }); });
   }
 
   /** Starts it and waits until it says that it is ready. */

@@ -116,7 +116,9 @@ export const de: Parts = {
       passwordHint: 'Mindestens 12 Zeichen. Am besten ein paar ungewöhnliche Wörter.', short: 'Das Kennwort braucht mindestens 12 Zeichen.', submit: 'Konto anlegen', busy: 'Wird angelegt', invalid: ['Dieser Link gilt nicht mehr', 'Ein Link zum Einrichten gilt einmal. Hat noch niemand ein Konto, starten Sie den Server neu: Er zeigt einen neuen an.'], checking: 'Der Link wird geprüft', show: 'Kennwort zeigen',
     },
     confirm: {
-      title: 'Adresse bestätigen', text: (address) => `Post für dieses Konto geht auch an ${address}.`, submit: 'Bestätigen', done: ['Bestätigt', 'Neue Post geht von jetzt an auch an diese Adresse.'], invalid: ['Dieser Link gilt nicht mehr', 'Fordern Sie unter Einstellungen, Weiterleitung einen neuen an.'],
+      forwarding: { title: 'Adresse bestätigen', text: (address) => `Post für dieses Konto geht auch an ${address}.`, submit: 'Bestätigen', done: ['Bestätigt', 'Neue Post geht von jetzt an auch an diese Adresse.'] },
+      reply: { title: 'Ist diese Antwort von Ihnen?', text: (address) => `Sie kam von anderswo an eine Adresse, die nur ${address} bekommen hat. Ist sie von Ihnen, bestätigen Sie es, und sie gilt als Ihre Antwort.`, submit: 'Sie ist von mir', done: ['Bestätigt', 'Sie gilt jetzt als Ihre Antwort.'] },
+      invalid: ['Dieser Link gilt nicht mehr', 'Fordern Sie unter Einstellungen, Weiterleitung einen neuen an.'],
       go: 'Zum Eingang',
     },
   },
@@ -148,7 +150,7 @@ export const de: Parts = {
       quoted: 'Zitierten Text zeigen', hideQuoted: 'Zitierten Text verbergen', attachments: 'Anhänge', download: (name) => `${name} herunterladen`,
       pictures: 'Bilder von anderen Servern sind verborgen.', plain: 'Als reinen Text zeigen', designed: 'Gestaltet zeigen', frame: (who) => `Nachricht von ${who}`,
       loading: 'Die Unterhaltung wird geladen', gone: 'Diese Unterhaltung ist nicht mehr hier.', failed: (detail) => `Konnte nicht geladen werden. ${detail}`,
-      fromLabel: 'Von', date: 'Datum', empty: 'Diese Nachricht hat keinen Text.', details: 'Einzelheiten', raw: 'Original herunterladen', cc: (names) => `Kopie an ${names}`, expand: 'Alle zeigen',
+      fromLabel: 'Von', date: 'Datum', empty: 'Diese Nachricht hat keinen Text.', unverified: 'Sie kam an eine geheime Antwortadresse, aber es ist nicht sicher, von wem. Wer die Adresse bekommen hat, wurde gefragt.', details: 'Einzelheiten', raw: 'Original herunterladen', cc: (names) => `Kopie an ${names}`, expand: 'Alle zeigen',
       verify: (name, address) => `${name} <${address}>`,
     },
     ask: {

@@ -13,7 +13,7 @@ export const reading = localized('reading', {
     quoted: 'Show quoted text', hideQuoted: 'Hide quoted text', attachments: 'Attachments', download: (name: string) => `Download ${name}`,
     pictures: 'Pictures from other servers are hidden.', plain: 'Show as plain text', designed: 'Show as designed', frame: (who: string) => `Message from ${who}`,
     loading: 'Loading the conversation', gone: 'This conversation is not here any more.', failed: (detail: string) => `Could not be loaded. ${detail}`,
-    fromLabel: 'From', date: 'Date', empty: 'This message has no text.', details: 'Details', raw: 'Download the original', cc: (names: string) => `copy to ${names}`, expand: 'Show all',
+    fromLabel: 'From', date: 'Date', empty: 'This message has no text.', unverified: 'It came to a secret reply address, but it is not certain who wrote it. Whoever was given that address has been asked.', details: 'Details', raw: 'Download the original', cc: (names: string) => `copy to ${names}`, expand: 'Show all',
     verify: (name: string, address: string) => `${name} <${address}>`,
   },
   ask: {

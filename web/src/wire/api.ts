@@ -86,7 +86,7 @@ export const forwarding = {
   change: (forwarding: string, content: Forwarding['content']) => call<Forwarding>('PATCH', `/v1/forwarding/${id(forwarding)}`, { body: { content } }),
   remove: (forwarding: string) => call<undefined>('DELETE', `/v1/forwarding/${id(forwarding)}`),
   resend: (forwarding: string) => call<undefined>('POST', `/v1/forwarding/${id(forwarding)}/resend`),
-  check: (token: string) => call<{ kind: string; address: string }>('GET', '/v1/confirm', { query: { token } }),
+  check: (token: string) => call<{ kind: 'forwarding' | 'reply'; address: string }>('GET', '/v1/confirm', { query: { token } }),
   confirm: (token: string) => call<unknown>('POST', '/v1/confirm', { body: { token } }),
 };
 

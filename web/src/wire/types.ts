@@ -55,7 +55,7 @@ export interface Ask {
 export interface Message extends Omit<MessageSummary, 'ask'> {
   mailboxes: string[]; bcc: Address[]; reply_to: Address[]; in_reply_to: string | null; references: string[];
   headers: { name: string; value: string }[]; text: string | null; html_safe: string | null;
-  reply_text: string | null; reply_confidence: number | null; attachments: Attachment[]; ask: Ask | null;
+  reply_text: string | null; reply_confidence: number | null; unverified?: boolean; attachments: Attachment[]; ask: Ask | null;
 }
 /** A conversation as lists have it. */
 export interface Thread {

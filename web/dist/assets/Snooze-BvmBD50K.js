@@ -1,1 +1,0 @@
-import{c as e,mn as t,pn as n}from"./first-CtUBIIEa.js";import{n as r}from"./Sheet-Cj9eDDjY.js";import{t as i}from"./When-XAjFVnFM.js";function a(a,o){t(o,!0),i(a,{get title(){return r.snooze},get close(){return o.close},choose:t=>e.snooze(o.rows,t)}),n()}export{a as default};

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { append, fromMessage, fromThread, inMailbox, pill, place, type Row } from '../src/state/rows.ts';
+import { append, find, fromMessage, fromThread, inMailbox, pill, place, type Row } from '../src/state/rows.ts';
 import { ana, bo, ines, summary, thread } from './make.ts';
 
 const row = (key: string, at: number): Row => ({ ...fromThread(thread()), key, thread: key, at });
@@ -13,6 +13,13 @@ describe('placing rows', () => {
     expect(keys(place(rows, 'a', row('a', 35)))).toEqual(['a', 'c', 'b']);
     expect(keys(rows)).toEqual(['c', 'b', 'a']);
   });
+  test('a row is found by its time, in whatever order those of the same time stand', () => {
+    const many = Array.from({ length: 1000 }, (_, n) => row(`k${n % 3}-${n}`, 5000 - Math.floor(n / 4)));
+    for (const [at, each] of many.entries()) expect(find(many, each.key, each.at)).toBe(at);
+    expect(find(many, 'k0-0', 4000)).toBe(-1);
+    expect(find([], 'a', 1)).toBe(-1);
+  });
+
   test('a row without a change of time stays in its place', () => {
     const changed = { ...row('b', 20), unread: true };
     const out = place(rows, 'b', changed);

@@ -101,6 +101,19 @@ describe('what waits is laid over what the server said', () => {
     expect(first).toMatchObject({ unread: false, flagged: true, labels: ['work'] });
     expect(overlay(rows, 'inbox', [])).toBe(rows);
   });
+  test('in a long list, a few changes do what they do in a short one', () => {
+    const many = Array.from({ length: 1000 }, (_, n) => row(`r${n}`, 10_000 - Math.floor(n / 3)));
+    const moved = [0, 1, 499, 500, 999].map((at) => op(many[at] as Row, { mailbox: 'archive' }));
+    const out = overlay(many, 'inbox', [...moved, op(many[10] as Row, { seen: false })]);
+    expect(keys(out)).toEqual(keys(many).filter((_, at) => ![0, 1, 499, 500, 999].includes(at)));
+    expect(out.filter((each) => each.unread).map((each) => each.key)).toEqual(['r10']);
+    // More changes than are looked up one by one.
+    const half = many.filter((_, at) => at % 2 === 0).map((each) => op(each, { mailbox: 'trash' }));
+    expect(keys(overlay(many, 'inbox', half))).toEqual(keys(many).filter((_, at) => at % 2 === 1));
+    // What has newer mail by now stays, and what is gone already is no matter.
+    const newer = { ...(many[500] as Row), at: 20_000 };
+    expect(keys(overlay([newer, ...many.filter((_, at) => at !== 500 && at !== 1)], 'inbox', moved)).slice(0, 2)).toEqual(['r500', 'r2']);
+  });
   test('messages of a conversation', () => {
     const messages = [summary({ id: '1', seen: false }), summary({ id: '2', seen: false, received_at: '2030-01-01T00:00:00Z' })];
     const read = op(row('t1', Date.parse('2026-11-23T09:00:00.000Z')), { seen: true });

@@ -1,7 +1,7 @@
 // The copy of mail in this browser: what lists and conversations paint before the server has answered, and all there is offline.
 // The server is the truth; each answer overwrites what is here.
 import type { Mailbox, Message, Thread, ThreadDetail } from '../wire/types.ts';
-import { done, empty, within } from './db.ts';
+import { done, empty, owner, within } from './db.ts';
 
 /** So many rows are kept of each mailbox. */
 export const ROWS = 5000;
@@ -21,17 +21,21 @@ const range = (box: string, from: Place | null, to: number | [] = []): IDBKeyRan
 
 /** So many rows a list begins with. */
 export const FIRST = 50;
-const ahead = new Map<string, Promise<unknown>>();
-/** What was asked for ahead, once. */
+/** What was asked for ahead, and of whose copy. */
+const ahead = new Map<string, { of: string | null; answer: Promise<unknown> }>();
+/** What is asked for ahead is for the first page alone: later, in milliseconds, it may not be so any more. */
+const FRESH = 5000;
 function taken<T>(what: string): Promise<T> | undefined {
-  const under = ahead.get(what) as Promise<T> | undefined;
+  const under = ahead.get(what);
   ahead.delete(what);
-  return under;
+  return under?.of === owner() ? under?.answer as Promise<T> | undefined : undefined;
 }
 /** Asks for all that the first page of a mailbox wants, at once and before anything is drawn. */
 export function readAhead(box: string | null): void {
-  for (const name of ['me', 'boxes']) ahead.set(name, fact(name));
-  if (box !== null) ahead.set(`rows ${box}`, rows(box, FIRST));
+  const of = owner();
+  for (const name of ['me', 'boxes']) ahead.set(name, { of, answer: fact(name) });
+  if (box !== null) ahead.set(`rows ${box}`, { of, answer: rows(box, FIRST) });
+  setTimeout(() => ahead.clear(), FRESH);
 }
 
 /** A page of a mailbox's rows, newest first. */

@@ -2,6 +2,7 @@
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.ts';
 import { people, speak, subject } from './people.ts';
+import { Server } from './server.ts';
 
 /** What is shown, or said to screen readers, without the marks of the pseudo-language; and what does not fit in its place. */
 const faultsOf = (page: Page): Promise<string[]> => page.evaluate(() => {
@@ -36,7 +37,18 @@ const faultsOf = (page: Page): Promise<string[]> => page.evaluate(() => {
   return [...new Set(out)];
 });
 
-test('every sentence can be translated, and longer ones fit', async ({ page, server }, info) => {
+// A server of its own: the administration lists the names of whoever has an account.
+const alone = test.extend<{ own: Server }>({
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
+  own: async ({}, use) => {
+    const server = await new Server().start();
+    await use(server);
+    await server.remove();
+  },
+});
+
+alone('every sentence can be translated, and longer ones fit', async ({ page, own: server }, info) => {
+  alone.slow(); // thirty views
   const phone = info.project.name === 'phone';
   const { reader, writer } = people(server);
   await speak(page, 'en-XA');

@@ -1,6 +1,10 @@
-// A second language, text that runs from right to left, and colours and motion as the device wants them.
+// A second language, text that runs from right to left, colours and motion as the device wants them, and a very wide window.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { accessible, expect, test } from './fixtures.ts';
 import { noa, people, subject } from './people.ts';
+
+const pictures = process.env.SCREENSHOTS ?? 'test-results/pictures';
 
 test('German, by the browser’s language and by choice', async ({ browser, page, ana, bo }, info) => {
   await bo.send({ to: [ana.address], subject: 'Hafen', text: 'Die Mauern sind gestrichen.' });
@@ -51,5 +55,20 @@ test('colours that are forced, and motion that is not wanted', async ({ page, an
   const edges = await page.evaluate(() => [...document.querySelectorAll('button')].filter((each) => each.checkVisibility()).filter((each) => getComputedStyle(each).borderTopStyle === 'none').map((each) => each.className));
   expect(edges).toEqual([]);
   expect(await page.evaluate(() => [...document.querySelectorAll('*')].filter((each) => parseFloat(getComputedStyle(each).transitionDuration) > 0.001 || parseFloat(getComputedStyle(each).animationDuration) > 0.001).length)).toBe(0);
+  await accessible(page);
+});
+
+test('a window of 2560 pixels keeps its lines short', async ({ page, ana, bo }) => {
+  await page.setViewportSize({ width: 2560, height: 1440 });
+  await bo.send({ to: [ana.address], subject: 'Harbour', text: 'The walls are painted and the boats are back in the water. '.repeat(40) });
+  await page.getByRole('option', { name: 'Harbour' }).click();
+  const text = page.locator('.msg .body').getByText('The walls are painted').first();
+  await expect(text).toBeVisible();
+  expect((await text.boundingBox())?.width ?? Infinity).toBeLessThanOrEqual(760);
+  const list = await page.getByRole('region', { name: 'Inbox' }).boundingBox();
+  expect(list?.width ?? Infinity).toBeLessThanOrEqual(560);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(2560);
+  mkdirSync(pictures, { recursive: true });
+  await page.screenshot({ path: join(pictures, 'wide-window-desktop-light.png') });
   await accessible(page);
 });

@@ -1,1 +1,0 @@
-import{c as e,mn as t,pn as n}from"./first-Bx-NgAY-.js";import{n as r}from"./Sheet-B0G85brz.js";import{t as i}from"./When-EwW4xglr.js";function a(a,o){t(o,!0),i(a,{get title(){return r.snooze},get close(){return o.close},choose:t=>e.snooze(o.rows,t)}),n()}export{a as default};

@@ -40,6 +40,21 @@ pub(crate) fn get(path: &str, token: &str, to: SocketAddr) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: {to}\r\nauthorization: Bearer {token}\r\n\r\n").into_bytes()
 }
 
+/// Posts once; the answer must be a 2xx.
+pub(crate) async fn once(to: SocketAddr, path: &str, token: &str, body: &str) -> anyhow::Result<()> {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {to}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    anyhow::ensure!(answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&answer));
+    Ok(())
+}
+
 /// Sends these requests in turn over so many connections; every answer must be a 2xx.
 pub(crate) async fn run(
     to: SocketAddr,

@@ -1,17 +1,19 @@
 //! The benchmark: `tests/bench/run`, or `cargo bench --bench bench -- [DIRECTORY] [PART]…`; the parts are `accept`,
-//! `queue`, `filed`, `read`, `process`, and all when none is named.
+//! `queue`, `filed`, `wait`, `read`, `process`, and all when none is named.
 //!
 //! Everything is measured in one run on one machine, beside its references, because the disk's sync rate moves by the
 //! hour: five interleaved rounds, the sync rate before each, medians and ranges, no verdict where the rate moved more
 //! than three times. `BENCH_POSTGRES` names a server to measure as well, `BENCH_ROUNDS` how many rounds, `BENCH_SMTP` a
 //! command that prints the rates of Postfix's smtpd at 32 and 128 sessions, and that of Postfix to Dovecot's LMTP.
-//! `BENCH_LARGE=0` leaves the accounts of a million messages out. With `--relay` mail out is measured instead.
+//! `BENCH_LARGE=0` leaves the accounts of a million messages out; `BENCH_WAITS` is how many waits are parked (10,000), a
+//! tenth of it how many streams are open. With `--relay` mail out is measured instead.
 
 mod load;
 mod process;
 mod reads;
 mod relay;
 mod table;
+mod waits;
 mod work;
 
 use std::fs::File;
@@ -135,6 +137,7 @@ struct Parts {
     accept: bool,
     queue: bool,
     filed: bool,
+    wait: Option<usize>,
     read: bool,
     process: bool,
 }
@@ -177,6 +180,10 @@ async fn round(
             work::end_to_end(&bench, bench.url()?, &body).await?,
         );
         bench.running.stop().await;
+    }
+    if let Some(count) = parts.wait {
+        waits::promises(table, dir, engine, postgres, count).await?;
+        waits::streams(table, dir, engine, postgres, count / 10).await?;
     }
     if parts.process
         && let Some(server) = postgres
@@ -230,15 +237,17 @@ async fn reading(
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let (names, dirs): (Vec<_>, Vec<_>) = arguments
-        .into_iter()
-        .partition(|argument| ["accept", "queue", "filed", "read", "process"].contains(&argument.as_str()));
+    let (names, dirs): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|argument| {
+        ["accept", "queue", "filed", "wait", "read", "process"].contains(&argument.as_str())
+    });
     let dir = dirs.first().map_or_else(std::env::temp_dir, PathBuf::from);
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let waits = std::env::var("BENCH_WAITS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
     let parts = Parts {
         accept: wanted("accept"),
         queue: wanted("queue"),
         filed: wanted("filed"),
+        wait: wanted("wait").then_some(waits),
         read: wanted("read"),
         process: wanted("process"),
     };

@@ -26,6 +26,8 @@ impl Node {
         let (http, smtp) = (free()?, free()?);
         let mut command = Command::new(BINARY);
         command.env("RESTANTE_DATA_DIR", data).env("RESTANTE_HTTP__LISTEN", http.to_string());
+        // One caller makes the whole load.
+        command.env("RESTANTE_HTTP__RATE_LIMIT", "off");
         command.env("RESTANTE_SMTP__LISTEN", smtp.to_string()).stdin(Stdio::null()).stdout(Stdio::null());
         if let Some(url) = database {
             command.env("RESTANTE_DATABASE__URL", url);

@@ -127,6 +127,14 @@ impl Table {
                 ratio(&format!("D {engine}: {query} / {most} ms"), p95, Some(most), AtMost(1.0));
             }
         }
+        for (target, what, memory, time) in
+            [("G", "10000 waits", 100.0, 50.0), ("J", "1000 streams", 60.0, 100.0)]
+        {
+            let used = of(&format!("{what} MB"));
+            ratio(&format!("{target} {engine}: {what} / {memory} MB"), used, Some(memory), AtMost(1.0));
+            let p99 = of(&format!("{what} woken, p99 ms"));
+            ratio(&format!("{target} {engine}: {what} woken, p99 / {time} ms"), p99, Some(time), AtMost(1.0));
+        }
         let least = if engine == "sqlite" { 5000.0 } else { 8000.0 };
         ratio(
             &format!("F {engine}: claim + settle per s / {least}"),

@@ -25,8 +25,8 @@ const REVISIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 struct Wrong(i64, String);
 
 impl Wrong {
-    fn parameters(why: impl ToString) -> Self {
-        Self(-32602, why.to_string())
+    fn parameters(why: impl Into<String>) -> Self {
+        Self(-32602, why.into())
     }
 }
 
@@ -57,10 +57,10 @@ pub async fn post(
         let error = json!({ "code": -32022, "message": format!("{other} is not spoken here"),
             "data": { "supported": REVISIONS, "requested": other } });
         let id = serde_json::from_slice::<Value>(&body).map_or(Value::Null, |message| message["id"].clone());
-        return Ok(refused(&id, error));
+        return Ok(refused(&id, &error));
     }
     let Ok(message) = serde_json::from_slice::<Value>(&body) else {
-        return Ok(refused(&Value::Null, json!({ "code": -32700, "message": "the body is not JSON" })));
+        return Ok(refused(&Value::Null, &json!({ "code": -32700, "message": "the body is not JSON" })));
     };
     let id = message["id"].clone();
     let Some(method) = message["method"].as_str().filter(|_| message["jsonrpc"] == "2.0") else {
@@ -71,7 +71,7 @@ pub async fn post(
         }
         return Ok(refused(
             &id,
-            json!({ "code": -32600, "message": "one JSON-RPC 2.0 message is expected" }),
+            &json!({ "code": -32600, "message": "one JSON-RPC 2.0 message is expected" }),
         ));
     };
     if id.is_null() {
@@ -80,7 +80,7 @@ pub async fn post(
     if !id.is_string() && !id.is_number() {
         return Ok(refused(
             &Value::Null,
-            json!({ "code": -32600, "message": "an id is a text or a number" }),
+            &json!({ "code": -32600, "message": "an id is a text or a number" }),
         ));
     }
     let answer = match answer(&state, caller, &headers, method, &message["params"]).await {
@@ -92,7 +92,7 @@ pub async fn post(
     Ok(axum::Json(answer).into_response())
 }
 
-fn refused(id: &Value, error: Value) -> Response {
+fn refused(id: &Value, error: &Value) -> Response {
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
     let mut response = (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
     response.extensions_mut().insert(Complete);

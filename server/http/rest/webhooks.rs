@@ -271,9 +271,11 @@ pub async fn change(
     }
     match body.enabled {
         Some(true) if !was_on => {
-            (row.disabled_at, row.disabled_reason, row.failing_since) = (None, None, None)
+            (row.disabled_at, row.disabled_reason, row.failing_since) = (None, None, None);
         }
-        Some(false) if was_on => (row.disabled_at, row.disabled_reason) = (Some(now), Some("user".into())),
+        Some(false) if was_on => {
+            (row.disabled_at, row.disabled_reason) = (Some(now), Some("user".into()));
+        }
         _ => {}
     }
     let on_again = !was_on && row.disabled_at.is_none();

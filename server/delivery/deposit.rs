@@ -10,6 +10,7 @@ use super::forward::notices;
 use super::notice::may_be_told;
 use super::reply;
 use super::returned::returned;
+use super::vacation;
 use crate::mail::address::Address;
 use crate::mail::id::hex;
 use crate::mail::message::Content;
@@ -160,7 +161,12 @@ async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> 
                 metadata: None,
             };
             let told = !copy.seen && may_be_told(content, &context.domain);
-            let notices = notices(context, &email, async { Ok(told) }).await?;
+            let mut notices = notices(context, &email, async { Ok(told) }).await?;
+            if let Some(sender) = incoming.mail_from.as_ref().filter(|_| told && copy.role == Role::Inbox)
+                && context.store.vacations(&[copy.account]).await?.iter().any(|away| away.is_now(now))
+            {
+                notices.extend(vacation::reply(context, &email, content, sender));
+            }
             filed.push(Filed { email, blob: Some(blob.clone()), asked: None, notices });
         }
         if filed.is_empty() {

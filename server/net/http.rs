@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::address::is_public;
+use super::resolve::Resolver;
 
 /// Addresses of one name that are tried.
 const ADDRESSES: usize = 4;
@@ -99,6 +100,8 @@ pub struct Answer {
 pub struct Client {
     reach: Reach,
     tls: Arc<ClientConfig>,
+    /// Who looks names up; none: the system.
+    resolver: Option<Resolver>,
 }
 
 impl Client {
@@ -116,7 +119,13 @@ impl Client {
             .expect("ring has every cipher suite of TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { reach, tls: Arc::new(tls) }
+        Self { reach, tls: Arc::new(tls), resolver: None }
+    }
+
+    /// The same client, which looks names up with this resolver.
+    #[must_use]
+    pub fn resolving(self, resolver: Resolver) -> Self {
+        Self { resolver: Some(resolver), ..self }
     }
 
     /// Whether a URL could be called, as far as that shows without a look-up; its addresses are checked at each call.
@@ -160,11 +169,17 @@ impl Client {
         let addresses: Vec<SocketAddr> = match host {
             Host::Ipv4(v4) => vec![(*v4, port).into()],
             Host::Ipv6(v6) => vec![(*v6, port).into()],
-            Host::Domain(name) => tokio::net::lookup_host((name.as_str(), port))
-                .await
-                .map_err(|_| Error::NoSuchName)?
-                .take(32)
-                .collect(),
+            Host::Domain(name) => match &self.resolver {
+                Some(resolver) => {
+                    let found = resolver.addresses(name).await.map_err(|_| Error::NoSuchName)?;
+                    found.into_iter().map(|address| (address, port).into()).collect()
+                }
+                None => tokio::net::lookup_host((name.as_str(), port))
+                    .await
+                    .map_err(|_| Error::NoSuchName)?
+                    .take(32)
+                    .collect(),
+            },
         };
         if addresses.is_empty() {
             return Err(Error::NoSuchName);

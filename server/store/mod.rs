@@ -24,6 +24,7 @@ pub mod forwarding;
 pub mod idempotency;
 pub mod link;
 pub mod mailbox;
+pub mod mute;
 pub mod nodes;
 pub mod operate;
 pub mod pause;
@@ -46,6 +47,7 @@ mod together;
 pub mod token;
 pub mod tracking;
 mod upkeep;
+pub mod vacation;
 mod writer;
 
 use std::path::PathBuf;

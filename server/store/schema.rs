@@ -25,6 +25,7 @@ const SHARED: &[Text] = migrations![
     "0016_inbox.sql" = 16 "inbox",
     "0017_destinations.sql" = 17 "destinations",
     "0018_returns.sql" = 18 "returns",
+    "0020_convenience.sql" = 20 "convenience",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

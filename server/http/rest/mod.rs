@@ -13,6 +13,7 @@ pub mod mailboxes;
 pub mod me;
 pub mod message;
 pub mod messages;
+pub mod mutes;
 pub mod promises;
 pub mod queue;
 pub mod send;
@@ -24,6 +25,7 @@ pub mod threads;
 pub mod time;
 pub mod tokens;
 pub mod uploads;
+pub mod vacation;
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -86,6 +88,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(forwarding::change, forwarding::delete))
         .routes(routes!(forwarding::resend))
         .routes(routes!(forwarding::confirmable, forwarding::confirm))
+        .routes(routes!(mutes::list, mutes::create))
+        .routes(routes!(mutes::delete))
+        .routes(routes!(vacation::get, vacation::set, vacation::end))
         .routes(routes!(admin::accounts, admin::create_account))
         .routes(routes!(queue::list, queue::act))
         .routes(routes!(queue::show))

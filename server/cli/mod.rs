@@ -5,6 +5,7 @@ mod ask;
 mod backup;
 mod client;
 mod demo;
+mod doctor;
 mod domain;
 mod explain;
 mod mail;
@@ -77,6 +78,8 @@ enum Command {
         /// The message's id here, or a delivery's.
         id: uuid::Uuid,
     },
+    /// Looks at what mail needs to go out and come in (DNS records, keys, the way out), and says what to do.
+    Doctor,
     /// Prints every setting with its default.
     Settings,
     /// Sends a message; the text comes from the argument or from standard input.
@@ -133,6 +136,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Domain(command) => domain::run(config, command).await,
             Command::Queue { command } => queue::run(config, command).await,
             Command::Explain { id } => explain::run(config, id).await,
+            Command::Doctor => doctor::run(config).await,
             Command::Settings
             | Command::Send(_)
             | Command::Inbox(_)

@@ -10,6 +10,7 @@ use super::work::Failure;
 use crate::mail::address::{Address, Named};
 use crate::mail::dsn::{self, Report};
 use crate::mail::message::Content;
+use crate::mail::notify::Wanted;
 use crate::mail::status::Status;
 use crate::mail::{clock, thread};
 use crate::store::blob::{Blob, Stored};
@@ -21,6 +22,8 @@ use crate::store::{Error, Result};
 
 /// Octets of the original's header section that a bounce carries.
 const HEADER: u64 = 64 * 1024;
+/// Octets of a message that comes back whole, where its sender asked for it.
+const WHOLE: u64 = 1 << 20;
 /// What a bounce may be at most.
 const LIMIT: u64 = 4 << 20;
 
@@ -38,6 +41,10 @@ pub(super) enum Told {
         /// Until when it is tried, in milliseconds.
         until: i64,
     },
+    /// The next hop, which tells nothing of what comes then, has taken it.
+    Relayed(Reply),
+    /// It is in a mailbox here.
+    Delivered,
 }
 
 impl Told {
@@ -45,13 +52,16 @@ impl Told {
         match self {
             Told::Failed(failure) => failure.status,
             Told::Delayed { status, .. } => *status,
+            Told::Relayed(reply) => reply.status.unwrap_or(Status::new(2, 0, 0)),
+            Told::Delivered => Status::new(2, 1, 5),
         }
     }
 
-    fn reply(&self) -> &Reply {
+    fn reply(&self) -> Reply {
         match self {
-            Told::Failed(failure) => &failure.reply,
-            Told::Delayed { reply, .. } => reply,
+            Told::Failed(failure) => failure.reply.clone(),
+            Told::Delayed { reply, .. } | Told::Relayed(reply) => reply.clone(),
+            Told::Delivered => Reply::default(),
         }
     }
 
@@ -60,7 +70,14 @@ impl Told {
         match self {
             Told::Failed(_) => "bounce",
             Told::Delayed { .. } => "delayed",
+            Told::Relayed(_) => "relayed",
+            Told::Delivered => "delivered",
         }
+    }
+
+    /// Whether it is no failure: then nothing is told to a machine.
+    fn is_mild(&self) -> bool {
+        !matches!(self, Told::Failed(_))
     }
 }
 
@@ -77,8 +94,7 @@ impl Inner {
         let Ok(to) = submission.mail_from.parse::<Address>() else { return Ok(None) };
         let (head, now) = (submission.head()?, self.now());
         let original = store.content(&head.digest).await?;
-        let delayed = matches!(told, Told::Delayed { .. });
-        if delayed && original.automatic {
+        if told.is_mild() && original.automatic {
             return Ok(None);
         }
         let stored = self.stored(&head.digest).await?;
@@ -86,13 +102,14 @@ impl Inner {
         let (account, created_at) = (leased.account_id, submission.created_at);
         let message_id = format!("{}.{}@{}", told.tag(), leased.id.simple(), self.context.domain);
         let mut source_id = leased.id.as_bytes().to_vec();
-        if delayed {
+        if told.is_mild() {
             // Beside the bounce that may follow.
-            source_id.extend_from_slice(b"delayed");
+            source_id.extend_from_slice(told.tag().as_bytes());
         }
         let named = message_id.clone();
+        let wanted = submission.wanted();
         let written = tokio::task::spawn_blocking(move || {
-            worker.write_report(&leased, &to, &original, &stored, &words, created_at, now, &named)
+            worker.write_report(&leased, &to, &original, &stored, &words, &wanted, created_at, now, &named)
         });
         let (blob, content) = written.await.map_err(|_| Error::Broken)??;
         let email = NewEmail {
@@ -128,18 +145,23 @@ impl Inner {
         original: &Content,
         stored: &Stored,
         told: &Told,
+        wanted: &Wanted,
         arrival_ms: i64,
         now: i64,
         message_id: &str,
     ) -> Result<(Blob, Content)> {
         let mut header = Vec::new();
-        stored.reader(0)?.take(HEADER).read_to_end(&mut header)?;
+        let full = matches!(told, Told::Failed(_)) && wanted.full == Some(true) && stored.size() <= WHOLE;
+        stored.reader(0)?.take(if full { WHOLE } else { HEADER }).read_to_end(&mut header)?;
         let end = header.windows(4).position(|w| w == b"\r\n\r\n").map_or_else(
             // A section that is longer is cut after a whole line.
             || header.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1),
             |at| at + 2,
         );
-        header.truncate(end);
+        if !full {
+            header.truncate(end);
+        }
+        let about = leased.recipient.parse::<Address>().map(|to| wanted.of(&to)).unwrap_or_default();
         let domain = &*self.context.domain;
         let from: Address = format!("mailer-daemon@{domain}")
             .parse()
@@ -152,8 +174,10 @@ impl Inner {
                 ("failed", explanation(&leased.recipient, &original.subject, failure), None)
             }
             Told::Delayed { until, .. } => {
-                ("delayed", patience(&leased.recipient, &original.subject, reply, *until), Some(*until))
+                ("delayed", patience(&leased.recipient, &original.subject, &reply, *until), Some(*until))
             }
+            Told::Relayed(_) => ("relayed", passed_on(&leased.recipient, &original.subject, &reply), None),
+            Told::Delivered => ("delivered", arrived(&leased.recipient, &original.subject), None),
         };
         let report = Report {
             reporting_mta: domain,
@@ -162,7 +186,10 @@ impl Inner {
             date_ms: now,
             message_id,
             original,
-            original_headers: &header,
+            original_bytes: &header,
+            full,
+            envelope_id: wanted.envelope_id.as_deref(),
+            original_recipient: about.original.as_deref(),
             recipient: &leased.recipient,
             action,
             status: told.status(),
@@ -200,6 +227,24 @@ fn patience(recipient: &str, subject: &str, reply: &Reply, until: i64) -> String
         quoted(subject),
         clock::at(until).to_rfc2822(),
         said(reply),
+    )
+}
+
+/// That another server has it now, for a person to read.
+fn passed_on(recipient: &str, subject: &str, reply: &Reply) -> String {
+    format!(
+        "Your message {} for {recipient} was handed to the next server on its way. That server does not tell when it \
+         arrives; you will hear of it if it fails.\n\n{}\n",
+        quoted(subject),
+        said(reply),
+    )
+}
+
+/// That it has arrived, for a person to read.
+fn arrived(recipient: &str, subject: &str) -> String {
+    format!(
+        "Your message {} is in the mailbox of {recipient}. Nobody may have seen it yet.\n",
+        quoted(subject)
     )
 }
 

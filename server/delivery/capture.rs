@@ -31,7 +31,7 @@ impl Inner {
             if permanent || leased.attempts <= TRANSIENT {
                 let status = Some(Status::new(if permanent { 5 } else { 4 }, 0, 0));
                 let text = format!("the sandbox refuses this address with {code}");
-                let reply = Reply { remote, code: Some(code), status, text, fault: None };
+                let reply = Reply { remote, code: Some(code), status, text, fault: None, tells: false };
                 return Ok(if permanent { Handed::Refused(reply) } else { Handed::Deferred(reply) });
             }
         }
@@ -83,7 +83,7 @@ impl Inner {
             Err(error) => return Err(error),
         }
         let (status, text) = (Some(Status::new(2, 0, 0)), "2.0.0 captured".to_owned());
-        Ok(Handed::Taken(Reply { remote, code: Some(250), status, text, fault: None }))
+        Ok(Handed::Taken(Reply { remote, code: Some(250), status, text, fault: None, tells: false }))
     }
 }
 

@@ -11,6 +11,7 @@ use super::notice::may_be_told;
 use super::reply;
 use super::returned::returned;
 use super::unverified;
+use super::vacation;
 use crate::mail::address::Address;
 use crate::mail::authentication::Authentication;
 use crate::mail::id::hex;
@@ -214,6 +215,11 @@ async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> 
             let unverified = copy.doubt.clone();
             notices
                 .extend(unverified.as_ref().and_then(|doubt| unverified::question(context, &email, doubt)));
+            if let Some(sender) = incoming.mail_from.as_ref().filter(|_| told && copy.role == Role::Inbox)
+                && context.store.vacations(&[copy.account]).await?.iter().any(|away| away.is_now(now))
+            {
+                notices.extend(vacation::reply(context, &email, content, sender));
+            }
             filed.push(Filed { email, blob: Some(blob.clone()), asked: None, notices, unverified });
         }
         if filed.is_empty() {

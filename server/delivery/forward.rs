@@ -10,6 +10,7 @@ use super::pump::{Batch, next_attempt};
 use super::relay::{Handed, Reply};
 use super::reply::scrub;
 use super::work::attempt;
+use super::{unsubscribe, vacation};
 use crate::mail::address::Address;
 use crate::mail::id::{digest, hex};
 use crate::mail::message::Content;
@@ -19,6 +20,7 @@ use crate::store::delivery::{Lane, Leased, NewDelivery, Outcome};
 use crate::store::email::{EmailRow, NewEmail};
 use crate::store::forwarding::{ForwardingRow, Verification, put_reply_address};
 use crate::store::promise::PromiseRow;
+use crate::store::vacation::Vacation;
 use crate::store::{Error, Result};
 use crate::submission::Context;
 use uuid::Uuid;
@@ -49,28 +51,44 @@ pub(super) async fn addressed(
     forwardings: &[ForwardingRow],
 ) -> Result<Vec<NewDelivery>> {
     let (mut notices, now) = (Vec::new(), email.received_at);
+    let sender = email.head.from.as_ref().map(|from| from.address.as_str()).unwrap_or_default();
+    if forwardings.is_empty() || context.store.is_muted(email.account_id, sender, email.thread_id()).await? {
+        return Ok(notices);
+    }
     for forwarding in forwardings {
         let Ok(address) = forwarding.address.parse::<Address>() else { continue };
         // What is one of ours would come back here, again and again.
         if context.store.resolve(&address).await? != Resolved::Outside {
             continue;
         }
+        let hours = forwarding.hours();
+        let due_at = hours.next(now);
+        let digest = hours.is_digest();
         notices.push(NewDelivery {
             account_id: email.account_id,
-            id: context.ids.id(now),
-            kind: "notice",
+            id: if digest { slot(forwarding, due_at) } else { context.ids.id(now) },
+            kind: if digest { "digest" } else { "notice" },
             lane: Lane::Outside,
             destination: address.domain().to_owned(),
             recipient: forwarding.address.clone(),
             submission_id: None,
-            email_id: Some(email.id),
+            email_id: if digest { None } else { Some(email.id) },
             subject_id: Some(forwarding.id),
             digest: None,
-            due_at: now,
+            due_at,
             created_at: now,
         });
     }
     Ok(notices)
+}
+
+/// The id of the digest of a time: the same for everything that it tells of.
+fn slot(forwarding: &ForwardingRow, at: i64) -> Uuid {
+    let all =
+        digest(&[b"digest", forwarding.account_id.as_bytes(), forwarding.id.as_bytes(), &at.to_be_bytes()]);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&all[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// What a confirmation link's token is kept as.
@@ -127,6 +145,19 @@ pub async fn verification(
 }
 
 impl Inner {
+    /// The vacation reply that an email may bring about.
+    pub(super) async fn absence(
+        &self,
+        email: &NewEmail,
+        away: &[Vacation],
+        sender: &str,
+    ) -> Result<Option<NewDelivery>> {
+        let away = away.iter().any(|one| one.account_id == email.account_id && one.is_now(self.now()));
+        let Some(sender) = sender.parse::<Address>().ok().filter(|_| away) else { return Ok(None) };
+        let content = self.context.store.content(&email.head.digest).await?;
+        Ok(vacation::reply(&self.context, email, &content, &sender))
+    }
+
     /// The notices of an email that is about to be filed; `own` is a bounce of ours, which may be told of although
     /// a machine wrote it.
     pub(super) async fn notices_of(&self, email: &NewEmail, own: bool) -> Result<Vec<NewDelivery>> {
@@ -157,6 +188,17 @@ impl Inner {
         };
         if forwarding.is_none() && !of_question && doubt.is_none() {
             return self.end_notice(leased, Outcome::Canceled, None).await;
+        }
+        if let (Some(forwarding), Some(email)) = (&forwarding, leased.email_id) {
+            // What was seen here need not be told; and hours may have been set since it was due.
+            let email = self.context.store.email(leased.account_id, email).await?;
+            if forwarding.paused_at.is_some() || email.is_none_or(|email| email.seen) {
+                return self.end_notice(leased, Outcome::Canceled, None).await;
+            }
+            let (hours, now) = (forwarding.hours(), self.now());
+            if !hours.is_digest() && hours.next(now) > now {
+                return self.context.store.postpone(leased, hours.next(now)).await;
+            }
         }
         let Ok(to) = leased.recipient.parse::<Address>() else {
             return self.end_notice(leased, failed("bad_address"), None).await;
@@ -225,6 +267,9 @@ impl Inner {
             kept.push(link);
             asking = Some(block);
         }
+        let key = store.return_key().await?;
+        let public_url = self.settings.public_url.trim_end_matches('/');
+        let unsubscribe = unsubscribe::link(public_url, key, email.account_id, forwarding.id);
         let (extent, now, worker) = (Extent::of(&forwarding.content), self.now(), self.clone());
         let (delivery, to) = (leased.id, to.clone());
         let written = tokio::task::spawn_blocking(move || -> io::Result<_> {
@@ -240,6 +285,7 @@ impl Inner {
                 reply_to: &reply_to,
                 domain: &worker.context.domain,
                 public_url: worker.settings.public_url.trim_end_matches('/'),
+                unsubscribe: &unsubscribe,
                 now,
             };
             let mut spool = worker.context.store.spool(LIMIT);
@@ -272,7 +318,7 @@ impl Inner {
         Ok(mine.then_some(whole.row))
     }
 
-    async fn put_off_notice(&self, leased: Leased, reply: Reply) -> Result<()> {
+    pub(super) async fn put_off_notice(&self, leased: Leased, reply: Reply) -> Result<()> {
         let now = self.now();
         let last = leased.created_at.saturating_add(millis(self.settings.retry.give_up_after));
         if now >= last {
@@ -285,7 +331,12 @@ impl Inner {
     }
 
     /// Ends a notice. Nobody is told when it failed: whoever owns it sees its message here.
-    async fn end_notice(&self, leased: Leased, outcome: Outcome, reply: Option<Reply>) -> Result<()> {
+    pub(super) async fn end_notice(
+        &self,
+        leased: Leased,
+        outcome: Outcome,
+        reply: Option<Reply>,
+    ) -> Result<()> {
         let attempt = reply.as_ref().map(attempt);
         self.record(|now| self.context.store.finish(leased.clone(), outcome.clone(), attempt.clone(), now))
             .await
@@ -297,6 +348,6 @@ fn discreet(reply: Reply) -> Reply {
     Reply { text: scrub(&reply.text, ""), ..reply }
 }
 
-fn failed(code: &str) -> Outcome {
+pub(super) fn failed(code: &str) -> Outcome {
     Outcome::Failed { class: "permanent", code: code.to_owned() }
 }

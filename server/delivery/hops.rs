@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Settings;
 use super::mx::Mx;
 use super::next_hop::{NextHop, Tls, Way};
-use super::relay::{Handed, Relay, Reply, Signing, memory};
+use super::relay::{Handed, Relay, Reply, Terms, memory};
 use crate::mail::address::Address;
 use crate::net::resolve::Resolver;
 use crate::store::blob::Stored;
@@ -100,12 +100,12 @@ impl Hops {
         from: Option<&Address>,
         to: &Address,
         stored: &Stored,
-        signing: &Signing,
+        terms: &Terms,
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
         match self.of(destination) {
-            Some(Hop::Relay(_, relay)) => relay.hand_signed(from, to, stored, signing, ours).await,
-            Some(Hop::Mx(mx, tls)) => mx.hand(destination, *tls, from, to, stored, signing, ours).await,
+            Some(Hop::Relay(_, relay)) => relay.hand_on(from, to, stored, terms, ours).await,
+            Some(Hop::Mx(mx, tls)) => mx.hand(destination, *tls, from, to, stored, terms, ours).await,
             Some(Hop::Broken(text)) => Handed::Deferred(Reply::local(text)),
             Some(Hop::Capture) | None => {
                 Handed::Deferred(Reply::local("this server has no relay (relay.url)"))

@@ -13,7 +13,7 @@ use lettre::transport::smtp::response::Response;
 use tokio::time::timeout;
 
 use super::next_hop::{NextHop, Tls};
-use super::relay::{Fault, Handed, Reply, TimeOuts, one_line};
+use super::relay::{Fault, Handed, Reply, Terms, TimeOuts, one_line};
 use crate::mail::address::Address;
 use crate::mail::status::{self, Status};
 
@@ -35,7 +35,7 @@ pub(super) struct Offers {
     /// SIZE (RFC 1870), with the largest message taken; 0 is no limit that is told.
     size: Option<u64>,
     /// DSN (RFC 3461).
-    dsn: bool,
+    pub(super) dsn: bool,
 }
 
 impl Offers {
@@ -62,7 +62,7 @@ pub(super) struct Trouble {
 pub(super) fn parameters(hop: &NextHop, roots: Option<&[u8]>) -> Result<TlsParameters, Trouble> {
     let bad = |error| Trouble::new(format!("TLS: {error}"));
     let mut builder = TlsParameters::builder(hop.host.clone())
-        .dangerous_accept_invalid_certs(hop.tls == Tls::Opportunistic);
+        .dangerous_accept_invalid_certs(matches!(hop.tls, Tls::Opportunistic | Tls::Encrypted));
     if let Some(roots) = roots {
         builder = builder.add_root_certificate(Certificate::from_pem(roots).map_err(bad)?);
     }
@@ -108,6 +108,7 @@ impl Line {
         from: Option<&Address>,
         to: &Address,
         bytes: &[u8],
+        terms: &Terms,
     ) -> Result<(), Step> {
         let info = self.smtp.server_info();
         let header = &bytes[..header_end(bytes)];
@@ -124,7 +125,14 @@ impl Line {
             None => {}
         }
         if self.offers.dsn {
-            parameters.push(MailParameter::Other { keyword: "RET".into(), value: Some("HDRS".into()) });
+            let mut parameter = |keyword: &str, value: &str| {
+                parameters
+                    .push(MailParameter::Other { keyword: keyword.into(), value: Some(value.to_owned()) });
+            };
+            parameter("RET", if terms.full == Some(true) { "FULL" } else { "HDRS" });
+            if let Some(id) = &terms.envelope_id {
+                parameter("ENVID", id);
+            }
         }
         if from.is_some_and(|a| !a.as_str().is_ascii()) || !to.as_str().is_ascii() || !header.is_ascii() {
             if !info.supports_feature(Extension::SmtpUtfEight) {
@@ -152,18 +160,22 @@ impl Line {
         from: Option<&Address>,
         to: &Address,
         bytes: &[u8],
+        terms: &Terms,
         ours: impl Future<Output = bool> + Send,
     ) -> Result<Response, Step> {
         let limit = time_outs.command;
         let mut parameters = Vec::new();
         if self.offers.dsn {
-            let notify = if from.is_some() { "FAILURE,DELAY" } else { "NEVER" };
+            // The client writes what has to be encoded as xtext.
+            let notify = if from.is_some() { terms.wanted.notify.to_string() } else { "NEVER".into() };
             let mut parameter = |keyword: &str, value: String| {
                 parameters.push(RcptParameter::Other { keyword: keyword.into(), value: Some(value) });
             };
-            parameter("NOTIFY", notify.into());
-            if to.as_str().is_ascii() {
-                parameter("ORCPT", format!("rfc822;{to}"));
+            parameter("NOTIFY", notify);
+            match &terms.wanted.original {
+                Some(original) => parameter("ORCPT", original.clone()),
+                None if to.as_str().is_ascii() => parameter("ORCPT", format!("rfc822;{to}")),
+                None => {}
             }
         }
         let rcpt = Rcpt::new(on_the_wire(to), parameters);
@@ -237,6 +249,7 @@ pub(super) fn reply(remote: Option<String>, response: &Response) -> Reply {
         status: status::from_reply(&text),
         text: one_line(&text),
         fault: None,
+        tells: false,
     }
 }
 
@@ -253,6 +266,7 @@ impl Trouble {
             status: status::from_reply(&self.text).or(self.code.is_none().then_some(Status::new(4, 4, 2))),
             text: one_line(&self.text),
             fault: matches!(self.code, None | Some(421)).then_some(Fault::Transfer),
+            tells: false,
         }
     }
 

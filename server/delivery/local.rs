@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Inner;
+use super::bounce::Told;
 use super::forward::addressed;
 use super::notice::may_be_told;
 use super::pump::Batch;
@@ -27,21 +28,32 @@ impl Inner {
     ) -> Result<()> {
         let promise = leased.subject_id.map(|promise| (promise, leased.account_id));
         let email = NewEmail { promise, ..self.copy(submission, account)? };
-        let notices = self.notices_of(&email, false).await?;
+        let mut notices = self.notices_of(&email, false).await?;
+        let away = self.context.store.vacations(&[account]).await?;
+        notices.extend(self.absence(&email, &away, &submission.mail_from).await?);
         let asked =
             promise.map(|(promise_id, asker_id)| Asked { promise_id, asker_id, respondent: leased.id });
         let source = email.source_id.clone();
         let filed = Filed { email, blob: None, asked, notices, unverified: None };
-        match self.finish_here(leased, Some(filed), account).await {
+        let wanted = submission.is_particular()
+            && leased.recipient.parse::<Address>().is_ok_and(|to| submission.wanted().of(&to).notify.success);
+        let told = if wanted { self.report(leased, submission, &Told::Delivered).await? } else { None };
+        match self.finish_here(leased, Some(filed), told.clone(), account).await {
             // Another of its addresses was a recipient as well, or an earlier attempt was not recorded.
             Err(Error::Conflict) if !self.context.store.holders(&[account], &source).await?.is_empty() => {
-                self.finish_here(leased, None, account).await
+                self.finish_here(leased, None, told, account).await
             }
             done => done,
         }
     }
 
-    async fn finish_here(&self, leased: &Leased, filed: Option<Filed>, account: Uuid) -> Result<()> {
+    async fn finish_here(
+        &self,
+        leased: &Leased,
+        filed: Option<Filed>,
+        told: Option<Filed>,
+        account: Uuid,
+    ) -> Result<()> {
         let finish = Finish {
             leased: leased.clone(),
             outcome: Outcome::Delivered,
@@ -49,7 +61,8 @@ impl Inner {
             filed,
             person: Some(account),
         };
-        self.record(|now| self.context.store.finish_mail(finish.clone(), now)).await
+        let store = &self.context.store;
+        self.record(|now| store.finish_and_tell(finish.clone(), told.clone(), now)).await
     }
 
     /// Works on several deliveries that were claimed together: those that are for accounts here are filed in one unit,
@@ -82,12 +95,13 @@ impl Inner {
         let here = store.accounts_of(&keys).await?;
         let accounts: Vec<Uuid> = here.values().copied().collect();
         let forwardings = store.verified_forwardings(&accounts).await?;
+        let away = store.vacations(&accounts).await?;
         let (mut copies, mut seen, mut telling) = (Vec::new(), HashSet::new(), HashMap::new());
         for leased in group {
             let Some(submission) = batch.submission(leased) else { continue };
             let Some(account) = key(leased).and_then(|key| here.get(&key).copied()) else { continue };
-            let expired = submission.expires_at.is_some_and(|at| at <= now);
-            if expired || !seen.insert((submission.id, account)) {
+            let alone = submission.is_particular() || submission.expires_at.is_some_and(|at| at <= now);
+            if alone || !seen.insert((submission.id, account)) {
                 continue;
             }
             let email = self.copy(&submission, account)?;
@@ -101,7 +115,8 @@ impl Inner {
                 telling.insert(submission.id, told);
                 theirs.retain(|_| told);
             }
-            let notices = addressed(&self.context, &email, &theirs).await?;
+            let mut notices = addressed(&self.context, &email, &theirs).await?;
+            notices.extend(self.absence(&email, &away, &submission.mail_from).await?);
             copies.push(Copy { leased: leased.clone(), email, notices });
         }
         let filed = copies.iter().map(|copy| copy.leased.id).collect();

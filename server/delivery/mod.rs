@@ -9,6 +9,7 @@ mod asking;
 mod bounce;
 pub mod capture;
 pub mod deposit;
+mod digest;
 pub mod forward;
 mod hands;
 mod health;
@@ -26,7 +27,9 @@ mod returned;
 mod route;
 pub mod signature;
 mod turns;
+pub mod unsubscribe;
 pub mod unverified;
+mod vacation;
 mod webhook;
 mod wire;
 mod word;
@@ -66,6 +69,8 @@ pub struct Settings {
     pub roots: Option<Arc<[u8]>>,
     /// The port of mail hosts.
     pub mx_port: u16,
+    /// The port that the domains' MTA-STS policies are fetched from.
+    pub sts_port: u16,
     /// Connections to one relay at once.
     pub connections: usize,
     /// Where the web inbox is, for the links in notices.
@@ -102,6 +107,7 @@ impl Default for Settings {
             private_hosts: false,
             roots: None,
             mx_port: 25,
+            sts_port: 443,
             connections: 20,
             public_url: "http://127.0.0.1:8080".into(),
             retry: Schedule {

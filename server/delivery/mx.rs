@@ -8,16 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::Settings;
 use super::next_hop::{NextHop, Tls};
-use super::relay::{Fault, Handed, Relay, Reply, Signing};
+use super::relay::{Fault, Handed, Relay, Reply, Terms};
 use crate::mail::address::Address;
 use crate::mail::status::Status;
+use crate::mail::sts::{Mode, Policy};
 use crate::net::address::is_public;
+use crate::net::http::{Client, Reach};
 use crate::net::resolve::{MailHost, NoHosts, Resolver};
+use crate::net::sts::Policies;
 use crate::store::blob::Stored;
 
 /// Addresses that are tried for one message.
@@ -28,6 +33,7 @@ const HOSTS: usize = 1000;
 /// The way to every domain's own hosts.
 pub(super) struct Mx {
     resolver: Resolver,
+    policies: Policies,
     /// What we call ourselves.
     name: String,
     settings: Settings,
@@ -38,7 +44,11 @@ pub(super) struct Mx {
 impl Mx {
     /// Asks this resolver, and connects as the settings say.
     pub(super) fn new(resolver: Resolver, name: String, settings: Settings, memory: Arc<Semaphore>) -> Self {
-        Self { resolver, name, settings, memory, hosts: Mutex::default() }
+        let reach = if settings.private_hosts { Reach::Anywhere } else { Reach::Public };
+        let roots = settings.roots.as_deref().map(certificates).unwrap_or_default();
+        let client = Client::new(reach, &roots).resolving(resolver.clone());
+        let policies = Policies::new(resolver.clone(), client, settings.sts_port);
+        Self { resolver, policies, name, settings, memory, hosts: Mutex::default() }
     }
 
     /// Hands one message over to the first host that can be reached.
@@ -50,23 +60,33 @@ impl Mx {
         from: Option<&Address>,
         to: &Address,
         stored: &Stored,
-        signing: &Signing,
+        terms: &Terms,
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
-        let candidates = match self.resolver.mail_hosts(domain).await {
-            Ok(hosts) => self.candidates(hosts),
+        let hosts = match self.resolver.mail_hosts(domain).await {
+            Ok(hosts) => hosts,
             Err(NoHosts::Temporary(text)) => return deferred(Status::new(4, 4, 3), &text),
             Err(error @ NoHosts::Null) => return refused(Status::new(5, 1, 10), &error.to_string()),
             Err(error) => return refused(Status::new(5, 1, 2), &error.to_string()),
         };
-        let candidates = match candidates {
+        let policy = self.policies.of(domain).await.filter(|policy| policy.mode == Mode::Enforce);
+        let candidates = match self.candidates(hosts, policy.as_deref()) {
             Ok(candidates) => candidates,
             Err(handed) => return handed,
         };
         let ours = ours.shared();
         let mut last = None;
         for (name, address) in candidates {
-            match self.relay(&name, address, tls).hand_signed(from, to, stored, signing, ours.clone()).await {
+            let tls = match tls {
+                // RFC 8461 §4.2: TLS with a certificate for the host's name.
+                Tls::Opportunistic if policy.is_some() => Tls::Required,
+                // Who publishes TLSA speaks TLS (RFC 7672 §2.2); falling back to clear would be an attacker's work.
+                Tls::Opportunistic if self.resolver.has_tlsa(&name, self.settings.mx_port).await => {
+                    Tls::Encrypted
+                }
+                tls => tls,
+            };
+            match self.relay(&name, address, tls).hand_on(from, to, stored, terms, ours.clone()).await {
                 Handed::Deferred(reply) if reply.fault == Some(Fault::Hop) => last = Some(reply),
                 handed => return handed,
             }
@@ -78,12 +98,23 @@ impl Mx {
     }
 
     /// Whom to try, in order.
-    fn candidates(&self, mut hosts: Vec<MailHost>) -> Result<Vec<(String, IpAddr)>, Handed> {
+    fn candidates(
+        &self,
+        mut hosts: Vec<MailHost>,
+        policy: Option<&Policy>,
+    ) -> Result<Vec<(String, IpAddr)>, Handed> {
         // RFC 5321 §5.1: what is no better than ourselves leads back to us.
         if let Some(own) = hosts.iter().find(|host| host.name == self.name).map(|host| host.preference) {
             hosts.retain(|host| host.preference < own);
             if hosts.is_empty() {
                 return Err(refused(Status::new(5, 4, 6), "the domain's mail comes back to this server"));
+            }
+        }
+        if let Some(policy) = policy {
+            hosts.retain(|host| policy.names(&host.name));
+            if hosts.is_empty() {
+                let text = "none of the domain's mail hosts is one that its MTA-STS policy names";
+                return Err(deferred(Status::new(4, 7, 5), text));
             }
         }
         let all = hosts.into_iter().flat_map(|host| {
@@ -134,6 +165,11 @@ impl Mx {
         let hosts = std::mem::take(&mut *self.hosts.lock().unwrap_or_else(PoisonError::into_inner));
         futures_util::future::join_all(hosts.values().map(|(relay, _)| relay.close())).await;
     }
+}
+
+/// The certificates in a PEM text; what is none is left out.
+fn certificates(pem: &[u8]) -> Vec<Vec<u8>> {
+    CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).map(|der| der.to_vec()).collect()
 }
 
 fn deferred(status: Status, text: &str) -> Handed {

@@ -13,6 +13,8 @@ pub enum Tls {
     None,
     /// If the next hop offers it; its certificate is not checked, because without it nothing would be.
     Opportunistic,
+    /// STARTTLS, or nothing is sent; whose certificate it is is not checked.
+    Encrypted,
     /// STARTTLS with a valid certificate, or nothing is sent.
     Required,
     /// TLS from the first octet, with a valid certificate.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::asking::Asking;
 use super::reply::scrub;
+use super::unsubscribe;
 
 use crate::mail::address::{Address, BadAddress, Named};
 use crate::mail::html;
@@ -64,6 +65,8 @@ pub struct Notice<'a> {
     pub domain: &'a str,
     /// Where the web inbox is, without a slash at its end.
     pub public_url: &'a str,
+    /// The link that ends these notices.
+    pub unsubscribe: &'a str,
     /// When, in milliseconds since 1970, UTC.
     pub now: i64,
 }
@@ -101,9 +104,12 @@ impl Notice<'_> {
         let parts = self.parts()?;
         let (text, markup) = (self.text(&parts), self.html(&parts));
         let attachments = parts.into_iter().filter_map(|part| part.attached).collect();
+        let [link, one_click] = unsubscribe::headers(self.unsubscribe);
         let headers = [
             ("Auto-Submitted".to_owned(), "auto-generated".to_owned()),
             ("List-Id".to_owned(), format!("<{}{LIST}{}>", self.account.simple(), self.domain)),
+            link,
+            one_click,
         ];
         compose(
             Compose {

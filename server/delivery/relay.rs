@@ -22,6 +22,7 @@ use super::wire::Wire;
 use crate::mail::address::Address;
 use crate::mail::dkim::Key;
 use crate::mail::message::canonical;
+use crate::mail::notify;
 use crate::mail::status::Status;
 use crate::store::blob::Stored;
 
@@ -56,6 +57,8 @@ pub struct Reply {
     pub text: String,
     /// Whose fault it was, where it was not what the next hop says of this message.
     pub fault: Option<Fault>,
+    /// Whether the next hop was told what the sender wants to know, and will tell it (RFC 3461).
+    pub tells: bool,
 }
 
 /// What failed, where nobody has judged the message.
@@ -118,16 +121,22 @@ struct Idle {
     since: Instant,
 }
 
-/// Who signs a message (RFC 6376), and when: the same at each attempt, so that every attempt sends the same octets.
+/// On what terms a message is handed over: the same at each attempt, so that every attempt sends the same octets.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Signing {
-    /// The keys of its sender's domain.
+pub(super) struct Terms {
+    /// The keys of its sender's domain, which sign it (RFC 6376).
     pub(super) keys: Vec<Arc<Key>>,
-    /// Seconds since 1970, UTC.
+    /// When it is signed, in seconds since 1970, UTC.
     pub(super) at: i64,
+    /// What the sender wants to be told about this recipient (RFC 3461).
+    pub(super) wanted: notify::Recipient,
+    /// RET: whether the whole message comes back when it fails; none: nothing was said.
+    pub(super) full: Option<bool>,
+    /// ENVID.
+    pub(super) envelope_id: Option<String>,
 }
 
-impl Signing {
+impl Terms {
     fn sign<'m>(&self, message: Cow<'m, [u8]>) -> Cow<'m, [u8]> {
         let mut signed: Vec<u8> =
             self.keys.iter().filter_map(|key| key.sign(&message, self.at)).flatten().collect();
@@ -181,16 +190,16 @@ impl Relay {
         content: &Stored,
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
-        self.hand_signed(from, to, content, &Signing::default(), ours).await
+        self.hand_on(from, to, content, &Terms::default(), ours).await
     }
 
-    /// The same, with signatures in front of the message.
-    pub(super) async fn hand_signed(
+    /// The same on these terms: with signatures in front of the message, and what is to be told of it.
+    pub(super) async fn hand_on(
         &self,
         from: Option<&Address>,
         to: &Address,
         content: &Stored,
-        signing: &Signing,
+        terms: &Terms,
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
         let wanted = usize::try_from(content.size()).unwrap_or(MEMORY).min(MEMORY) / KIB + 1;
@@ -206,11 +215,11 @@ impl Relay {
             }
         };
         // A lone LF would end the message early at a loose server; stored bytes have none.
-        let bytes = signing.sign(canonical(&bytes));
+        let bytes = terms.sign(canonical(&bytes));
         let Ok(permit) = self.0.connections.acquire().await else {
             return Handed::Deferred(Reply::local("the worker is stopping"));
         };
-        let mut transaction = pin!(self.transact(from, to, &bytes, ours));
+        let mut transaction = pin!(self.transact(from, to, &bytes, terms, ours));
         if let Ok(handed) = timeout(self.0.slow_after, &mut transaction).await {
             return handed;
         }
@@ -224,20 +233,21 @@ impl Relay {
         from: Option<&Address>,
         to: &Address,
         bytes: &[u8],
+        terms: &Terms,
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
         if let Some(mut line) = self.idle() {
-            let first = line.mail(self.0.time_outs, from, to, bytes).await;
+            let first = line.mail(self.0.time_outs, from, to, bytes, terms).await;
             let gone = matches!(&first, Err(Step::Trouble(t)) if t.code.is_none() || t.code == Some(421));
             // An idle connection may have been closed meanwhile, which says nothing about this message.
             if !gone {
-                return self.rest(line, first, from, to, bytes, ours).await;
+                return self.rest(line, first, from, to, bytes, terms, ours).await;
             }
         }
         match self.connect().await {
             Ok(mut line) => {
-                let first = line.mail(self.0.time_outs, from, to, bytes).await;
-                self.rest(line, first, from, to, bytes, ours).await
+                let first = line.mail(self.0.time_outs, from, to, bytes, terms).await;
+                self.rest(line, first, from, to, bytes, terms, ours).await
             }
             // Whatever a server says before MAIL is about us or itself, not about the message.
             Err((remote, trouble)) => {
@@ -247,6 +257,7 @@ impl Relay {
     }
 
     /// Everything after MAIL, and what it comes to.
+    #[expect(clippy::too_many_arguments, reason = "the envelope, the message and its terms")]
     async fn rest(
         &self,
         mut line: Line,
@@ -254,16 +265,17 @@ impl Relay {
         from: Option<&Address>,
         to: &Address,
         bytes: &[u8],
+        terms: &Terms,
         ours: impl Future<Output = bool> + Send,
     ) -> Handed {
         let done = match mail {
-            Ok(()) => line.transfer(self.0.time_outs, from, to, bytes, ours).await,
+            Ok(()) => line.transfer(self.0.time_outs, from, to, bytes, terms, ours).await,
             Err(step) => Err(step),
         };
         let remote = Some(line.remote.clone());
         match done {
             Ok(response) => {
-                let reply = reply(remote, &response);
+                let reply = Reply { tells: line.offers.dsn, ..reply(remote, &response) };
                 self.keep(line);
                 Handed::Taken(reply)
             }
@@ -358,12 +370,13 @@ impl Relay {
         let open = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &client);
         let smtp = phase(limit, "waiting for the greeting", open).await.map_err(told)?;
         let mut line = Line { smtp, remote: remote.clone(), offers: Offers::default() };
-        let wanted = matches!(hop.tls, Tls::Opportunistic | Tls::Required);
+        let wanted = hop.tls != Tls::None;
         if wanted && line.smtp.can_starttls() {
             let tls = parameters(hop, roots.as_deref()).map_err(told)?;
             phase(limit, "STARTTLS", line.smtp.starttls(tls, &client)).await.map_err(told)?;
-        } else if hop.tls == Tls::Required {
-            return Err(told(Trouble::new("the relay offers no STARTTLS, which relay.url requires".into())));
+        } else if matches!(hop.tls, Tls::Required | Tls::Encrypted) {
+            let text = "it offers no STARTTLS, and nothing is sent there without (relay.url, or its domain's policy)";
+            return Err(told(Trouble::new(text.into())));
         }
         line.ask(&client, limit).await.map_err(told)?;
         line.authenticate(hop, limit).await.map_err(told)?;

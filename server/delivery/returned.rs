@@ -49,8 +49,9 @@ pub(super) async fn returned(
     };
     let reason_code = fact.is_failure().then(|| reason(fact.status));
     if reason_code.is_none() && fact.action != "delayed" {
-        // Delivered, relayed or expanded: what was believed anyway.
-        return Ok(Some((path.account_id, Role::Archive, thread)));
+        // Delivered, relayed or expanded: what was believed anyway, unless somebody wants to hear it.
+        let role = if row.wants_success() { Role::Inbox } else { Role::Archive };
+        return Ok(Some((path.account_id, role, thread)));
     }
     let address = row.recipient.parse::<Address>().ok();
     let hard = fact.is_failure() && is_hard(fact.status);

@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::bounce::Told;
 use super::health::RELAY;
 use super::pump::{Batch, next_attempt};
-use super::relay::{Fault, Handed, Reply, Signing, one_line};
+use super::relay::{Fault, Handed, Reply, Terms, one_line};
 use super::route::{Route, route};
 use super::{Inner, millis};
 use crate::mail::address::Address;
 use crate::mail::clock;
+use crate::mail::notify::Notify;
 use crate::mail::retry::Schedule;
 use crate::mail::return_path::ReturnPath;
 use crate::mail::status::Status;
@@ -63,6 +64,8 @@ impl Inner {
             "mail" => self.mail(&batch, leased).await,
             "notice" => self.notice(&batch, leased).await,
             "webhook" => self.call(&batch, leased).await,
+            "digest" => self.digest(&batch, leased).await,
+            "vacation" => self.vacation(leased).await,
             "timer" => self.timer(leased).await,
             "wake" => self.record(|now| self.context.store.wake(leased.clone(), now)).await,
             kind => {
@@ -148,7 +151,13 @@ impl Inner {
                 };
                 match handed {
                     Handed::Taken(reply) => {
-                        self.finish_mail(&leased, Outcome::Relayed, Some(attempt(&reply)), None).await
+                        // Who promised to tell of success does; for anybody else we say what we know.
+                        let told = if !reply.tells && submission.wanted().of(&to).notify.success {
+                            self.report(&leased, &submission, &Told::Relayed(reply.clone())).await?
+                        } else {
+                            None
+                        };
+                        self.finish_mail(&leased, Outcome::Relayed, Some(attempt(&reply)), told).await
                     }
                     Handed::Deferred(reply) => self.put_off(&leased, &submission, reply).await,
                     Handed::Refused(reply) => {
@@ -219,17 +228,25 @@ impl Inner {
                 }
             };
         }
-        let signing = self.signing(leased, from);
-        let handed = self.hops.hand(destination, from, to, stored, &signing, self.ours(batch, leased)).await;
+        let terms = self.terms(batch, leased, from, to);
+        let handed = self.hops.hand(destination, from, to, stored, &terms, self.ours(batch, leased)).await;
         self.learn(destination, &handed).await;
         handed
     }
 
-    /// Who signs: the domain that the message comes from, which is also that of its return address.
-    fn signing(&self, leased: &Leased, from: Option<&Address>) -> Signing {
+    /// Who signs: the domain that the message comes from, which is also that of its return address; and what its
+    /// sender wants to be told.
+    fn terms(&self, batch: &Batch, leased: &Leased, from: Option<&Address>, to: &Address) -> Terms {
+        let wanted = batch.submission(leased).map(|submission| submission.wanted()).unwrap_or_default();
         let domain = from.map_or(&*self.context.domain, Address::domain);
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        Signing { keys: keys.get(domain).cloned().unwrap_or_default(), at: leased.created_at / 1000 }
+        Terms {
+            keys: keys.get(domain).cloned().unwrap_or_default(),
+            at: leased.created_at / 1000,
+            wanted: wanted.of(to),
+            full: wanted.full,
+            envelope_id: wanted.envelope_id,
+        }
     }
 
     /// Remembers how a next hop and a destination are.
@@ -361,6 +378,9 @@ impl Inner {
         if after == 0 || leased.noticed_at.is_some() || self.now() < since.saturating_add(after) {
             return None;
         }
+        if !wants(leased, submission).delay {
+            return None;
+        }
         let status = reply.status.filter(|status| status.class == 4).unwrap_or(Status::new(4, 0, 0));
         let delay = Told::Delayed { status, reply: reply.clone(), until };
         match self.report(leased, submission, &delay).await {
@@ -379,8 +399,10 @@ impl Inner {
         submission: &SubmissionRow,
         failure: Failure,
     ) -> Result<()> {
-        let bounce = match self.report(leased, submission, &Told::Failed(failure.clone())).await {
-            Ok(bounce) => bounce,
+        let told = Told::Failed(failure.clone());
+        let bounce = match self.report(leased, submission, &told).await {
+            // Whoever asked for no report sees it in the delivery's state.
+            Ok(bounce) => bounce.filter(|_| wants(leased, submission).failure),
             // A bounce that cannot be written must not keep the delivery open for ever.
             Err(error) if failure.code == "poison" => {
                 tracing::error!(%error, delivery = %leased.id, "its sender cannot be told");
@@ -470,6 +492,12 @@ impl Inner {
             _ => Ok(None),
         }
     }
+}
+
+/// What a message's sender wants to be told about a recipient.
+fn wants(leased: &Leased, submission: &SubmissionRow) -> Notify {
+    let to = leased.recipient.parse::<Address>();
+    to.map(|to| submission.wanted().of(&to).notify).unwrap_or_default()
 }
 
 /// What an attempt's row keeps of a reply.

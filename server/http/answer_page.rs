@@ -301,14 +301,14 @@ fn fields(ask: &Ask) -> String {
     out
 }
 
-fn said(text: &str) -> String {
+pub(super) fn said(text: &str) -> String {
     format!("<h1>Restante</h1><p class=text>{}</p>", html::escape(text))
 }
 
-fn page(status: StatusCode, main: &str) -> Response {
+pub(super) fn page(status: StatusCode, main: &str) -> Response {
     let page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <meta name=robots content=noindex><title>Answer</title><style>{STYLE}</style><main>{main}</main></html>"
+         <meta name=robots content=noindex><title>Restante</title><style>{STYLE}</style><main>{main}</main></html>"
     );
     let mut response = (status, Html(page)).into_response();
     let headers = response.headers_mut();

@@ -16,6 +16,7 @@ pub mod rate;
 pub mod rest;
 pub mod serve;
 pub mod settings;
+pub mod unsubscribe_page;
 pub mod wait;
 pub mod web;
 
@@ -126,6 +127,7 @@ pub fn router(state: AppState) -> Router {
     api.merge(docs::routes(document))
         .merge(health::routes())
         .merge(answer_page::routes())
+        .merge(unsubscribe_page::routes())
         .fallback(web::page)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(layers::panicked))

@@ -21,11 +21,17 @@ pub struct Report<'a> {
     pub message_id: &'a str,
     /// The message it is about.
     pub original: &'a Content,
-    /// The header section of that message.
-    pub original_headers: &'a [u8],
+    /// The header section of that message, or the whole of it.
+    pub original_bytes: &'a [u8],
+    /// Whether it is the whole of it (RFC 3461 §4.3).
+    pub full: bool,
+    /// What its sender called this sending (RFC 3461 §4.4).
+    pub envelope_id: Option<&'a str>,
+    /// Whom its first sender meant, as `type;address` (RFC 3461 §4.2).
+    pub original_recipient: Option<&'a str>,
     /// Whom it did not reach.
     pub recipient: &'a str,
-    /// `failed` or `delayed`.
+    /// `failed`, `delayed`, `delivered` or `relayed`.
     pub action: &'a str,
     /// Why, as a code.
     pub status: Status,
@@ -95,7 +101,12 @@ pub fn compose(report: &Report<'_>, out: &mut dyn Write) -> io::Result<Content> 
     header.raw("Date", &date(report.date_ms));
     header.addresses("From", std::slice::from_ref(&report.from));
     header.addresses("To", std::slice::from_ref(&report.to));
-    let what = if report.action == "delayed" { "Delayed" } else { "Not delivered" };
+    let what = match report.action {
+        "delayed" => "Delayed",
+        "delivered" => "Delivered",
+        "relayed" => "Handed on",
+        _ => "Not delivered",
+    };
     header.text("Subject", &format!("{what}: {}", original.subject));
     header.ids("Message-ID", [report.message_id]);
     header.ids("In-Reply-To", original.message_id.as_deref());
@@ -127,11 +138,17 @@ pub fn compose(report: &Report<'_>, out: &mut dyn Write) -> io::Result<Content> 
     part(human, &quoted_printable(report.human));
 
     let mut facts = Header::default();
+    if let Some(id) = report.envelope_id {
+        facts.raw("Original-Envelope-Id", &ascii(id));
+    }
     facts.raw("Reporting-MTA", &ascii(&format!("dns; {}", report.reporting_mta)));
     facts.raw("Arrival-Date", &date(report.arrival_ms));
     let mut facts = facts.into_bytes();
     facts.extend_from_slice(b"\r\n");
     let mut about = Header::default();
+    if let Some(original) = report.original_recipient {
+        about.raw("Original-Recipient", &ascii(original));
+    }
     about.raw("Final-Recipient", &recipient(report.recipient));
     about.raw("Action", &ascii(report.action));
     about.raw("Status", &report.status.to_string());
@@ -158,9 +175,16 @@ pub fn compose(report: &Report<'_>, out: &mut dyn Write) -> io::Result<Content> 
     part(kind, &facts);
 
     let mut kind = Header::default();
-    kind.raw("Content-Type", "text/rfc822-headers; charset=utf-8");
+    kind.raw(
+        "Content-Type",
+        if report.full { "message/rfc822" } else { "text/rfc822-headers; charset=utf-8" },
+    );
     kind.raw("Content-Transfer-Encoding", "8bit");
-    part(kind, &message::header_section(report.original_headers, MAX_HEADERS));
+    if report.full {
+        part(kind, &message::canonical(report.original_bytes));
+    } else {
+        part(kind, &message::header_section(report.original_bytes, MAX_HEADERS));
+    }
     raw.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
 
     out.write_all(&raw)?;
@@ -257,7 +281,10 @@ mod tests {
             date_ms: 1_795_424_400_000,
             message_id: "d@x.org",
             original,
-            original_headers: b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nX: a\n\tb\n\nbody",
+            full: false,
+            envelope_id: None,
+            original_recipient: None,
+            original_bytes: b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nX: a\n\tb\n\nbody",
             recipient,
             action: "failed",
             status: Status::new(5, 1, 1),
@@ -345,11 +372,36 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_for_stands_in_it() {
+        let original = original();
+        let whole = b"Subject: x\r\n\r\nthe body\r\n";
+        let asked = Report {
+            original_bytes: whole,
+            full: true,
+            envelope_id: Some("QQ=31 4"),
+            original_recipient: Some("rfc822;b+c@y.org"),
+            ..report(&original, "bo@y.org")
+        };
+        let mut raw = Vec::new();
+        let content = compose(&asked, &mut raw).unwrap();
+        let text = String::from_utf8(raw.clone()).unwrap();
+        assert!(
+            text.contains("\r\nOriginal-Envelope-Id: QQ=31 4\r\nReporting-MTA: dns; mx.x.org\r\n"),
+            "{text}"
+        );
+        assert!(text.contains("\r\nOriginal-Recipient: rfc822;b+c@y.org\r\nFinal-Recipient:"), "{text}");
+        let back = content.attachments.last().unwrap();
+        assert_eq!(back.content_type, "message/rfc822");
+        let octets = &raw[back.offset as usize..][..back.length as usize];
+        assert!(whole.starts_with(octets) && octets.ends_with(b"the body"), "{octets:?}");
+    }
+
+    #[test]
     fn hostile_originals_break_nothing() {
         let original =
             Content { subject: "a\r\nBcc: x@y.org".into(), message_id: Some("a b>".into()), ..original() };
         let mut hostile = report(&original, "b\u{f6}@y.org\r\nX: y");
-        hostile.original_headers = b"--=_x: y\r\n--=_x--\r\nA: b\r\n";
+        hostile.original_bytes = b"--=_x: y\r\n--=_x--\r\nA: b\r\n";
         hostile.will_retry_until_ms = Some(0);
         let mut raw = Vec::new();
         let content = compose(&hostile, &mut raw).unwrap();

@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::address::is_public;
+use super::resolve::Resolver;
 
 /// Addresses of one name that are tried.
 const ADDRESSES: usize = 4;
@@ -104,7 +105,10 @@ pub type Names = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
 pub struct Client {
     reach: Reach,
     tls: Arc<ClientConfig>,
+    /// Who looks names up, for tests that say what they mean; none: the resolver.
     names: Option<Names>,
+    /// Who looks names up; none: the system.
+    resolver: Option<Resolver>,
 }
 
 impl Client {
@@ -122,13 +126,19 @@ impl Client {
             .expect("ring has every cipher suite of TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { reach, tls: Arc::new(tls), names: None }
+        Self { reach, tls: Arc::new(tls), names: None, resolver: None }
     }
 
     /// Looks names up there, not in the way of the system.
     #[must_use]
     pub fn with_names(self, names: Names) -> Self {
         Self { names: Some(names), ..self }
+    }
+
+    /// The same client, which looks names up with this resolver.
+    #[must_use]
+    pub fn resolving(self, resolver: Resolver) -> Self {
+        Self { resolver: Some(resolver), ..self }
     }
 
     /// Whether a URL could be called, as far as that shows without a look-up; its addresses are checked at each call.
@@ -183,13 +193,17 @@ impl Client {
 
     /// Connects to an address that was looked up here and now: what the name means a moment later does not matter.
     async fn connect(&self, host: &Host<String>, port: u16) -> Result<(TcpStream, SocketAddr), Error> {
-        let addresses: Vec<SocketAddr> = match (host, &self.names) {
-            (Host::Ipv4(v4), _) => vec![(*v4, port).into()],
-            (Host::Ipv6(v6), _) => vec![(*v6, port).into()],
-            (Host::Domain(name), Some(names)) => {
+        let addresses: Vec<SocketAddr> = match (host, &self.names, &self.resolver) {
+            (Host::Ipv4(v4), ..) => vec![(*v4, port).into()],
+            (Host::Ipv6(v6), ..) => vec![(*v6, port).into()],
+            (Host::Domain(name), Some(names), _) => {
                 names(name).into_iter().map(|address| (address, port).into()).collect()
             }
-            (Host::Domain(name), None) => tokio::net::lookup_host((name.as_str(), port))
+            (Host::Domain(name), None, Some(resolver)) => {
+                let found = resolver.addresses(name).await.map_err(|_| Error::NoSuchName)?;
+                found.into_iter().map(|address| (address, port).into()).collect()
+            }
+            (Host::Domain(name), None, None) => tokio::net::lookup_host((name.as_str(), port))
                 .await
                 .map_err(|_| Error::NoSuchName)?
                 .take(32)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
@@ -12,6 +13,8 @@ use hickory_resolver::proto::rr::RData;
 /// Hosts of one domain that are looked at, and addresses of one host.
 const HOSTS: usize = 16;
 const ADDRESSES: usize = 8;
+/// Records of other kinds that are looked at.
+const RECORDS: usize = 32;
 /// How long one question may take, with its repetitions.
 const TIME_OUT: Duration = Duration::from_secs(15);
 
@@ -119,8 +122,58 @@ impl Resolver {
         }
     }
 
+    /// The TXT records of a name, each with its strings joined; none when it has none.
+    ///
+    /// # Errors
+    /// Nobody answers, or with an error: why.
+    pub async fn texts(&self, name: &str) -> Result<Vec<String>, String> {
+        let text = |record: &RData| match record {
+            RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
+            _ => None,
+        };
+        self.records(self.0.txt_lookup(absolute(name)), text).await
+    }
+
+    /// The names of an address (PTR), lower-case; none when it has none.
+    ///
+    /// # Errors
+    /// Nobody answers, or with an error: why.
+    pub async fn names(&self, address: IpAddr) -> Result<Vec<String>, String> {
+        let name = |record: &RData| match record {
+            RData::PTR(name) => Some(relative(&name.to_string())),
+            _ => None,
+        };
+        self.records(self.0.reverse_lookup(address), name).await
+    }
+
+    /// Whether a mail host has TLSA records (RFC 7672), and so says that it speaks TLS. They are not proved by DNSSEC,
+    /// so nobody is recognised by them.
+    pub async fn has_tlsa(&self, host: &str, port: u16) -> bool {
+        let name = absolute(&format!("_{port}._tcp.{host}"));
+        let any = |record: &RData| matches!(record, RData::TLSA(_)).then_some(());
+        self.records(self.0.tlsa_lookup(name), any).await.is_ok_and(|records| !records.is_empty())
+    }
+
+    /// What the records of one kind say.
+    async fn records<T>(
+        &self,
+        question: impl Future<Output = Result<Lookup, NetError>>,
+        read: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Vec<T>, String> {
+        match self.asked(question).await {
+            Ok(found) => {
+                Ok(found.answers().iter().filter_map(|record| read(&record.data)).take(RECORDS).collect())
+            }
+            Err(None | Some(No::Records)) => Ok(Vec::new()),
+            Err(Some(No::Answer(text))) => Err(text),
+        }
+    }
+
     /// The addresses of a host; none when it has none.
-    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, String> {
+    ///
+    /// # Errors
+    /// Nobody answers, or with an error: why.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, String> {
         match self.asked(self.0.lookup_ip(absolute(name))).await {
             Ok(found) => Ok(found.iter().take(ADDRESSES).collect()),
             Err(None | Some(No::Records)) => Ok(Vec::new()),

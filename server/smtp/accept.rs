@@ -154,7 +154,7 @@ impl Inner {
         let mut parts: Vec<Vec<u8>> = vec![b"submitted".to_vec(), octets.to_vec()];
         parts.extend(rcpt_to.iter().map(|address| address.key().into_bytes()));
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        let letter = Letter { raw, rcpt_to, trace, source: digest(&parts) };
+        let letter = Letter { raw, rcpt_to, trace, wanted: transaction.wanted, source: digest(&parts) };
         let submitted = submit_letter(&self.context, account, letter).await;
         drop(permit);
         match submitted {

@@ -3,6 +3,7 @@
 use super::reply::Reply;
 use super::sasl::Mechanism;
 use crate::mail::address::Address;
+use crate::mail::notify::{self, BadParameter};
 
 /// The longest command line but for MAIL and RCPT, with its line end (RFC 5321 §4.5.3.1.4).
 const MAX_LINE: usize = 512;
@@ -19,8 +20,8 @@ pub(super) enum Command {
     },
     /// MAIL.
     Mail(Mail),
-    /// RCPT.
-    Rcpt(Recipient),
+    /// RCPT, and what is to be told about this recipient, if it says.
+    Rcpt(Recipient, Option<notify::Recipient>),
     /// DATA.
     Data,
     /// BDAT (RFC 3030): so many octets follow.
@@ -71,6 +72,10 @@ pub(super) struct Mail {
     pub(super) size: Option<u64>,
     /// SMTPUTF8 (RFC 6531).
     pub(super) utf8: bool,
+    /// RET (RFC 3461): whether the whole message comes back when it fails.
+    pub(super) full: Option<bool>,
+    /// ENVID (RFC 3461): what the client calls this sending.
+    pub(super) envelope_id: Option<String>,
     /// Whether there were parameters at all.
     pub(super) extended: bool,
 }
@@ -127,7 +132,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Reply> {
             Ok(Command::Hello { name: name.to_owned(), hello })
         }
         "MAIL" => mail(rest).map(Command::Mail),
-        "RCPT" => rcpt(rest).map(Command::Rcpt),
+        "RCPT" => rcpt(rest).map(|(to, wanted)| Command::Rcpt(to, wanted)),
         "DATA" => alone(Command::Data),
         "RSET" => alone(Command::Rset),
         "QUIT" => alone(Command::Quit),
@@ -220,7 +225,13 @@ fn mail(rest: &str) -> Result<Mail, Reply> {
             ("SMTPUTF8", None) if !mail.utf8 => mail.utf8 = true,
             // Who sent it first, as somebody says (RFC 4954 §5): it counts for nothing here.
             ("AUTH", Some(value)) if !auth && !value.is_empty() => auth = true,
-            ("SIZE" | "BODY" | "SMTPUTF8" | "AUTH", _) => {
+            ("RET", Some(value)) if mail.full.is_none() => {
+                mail.full = Some(notify::full(value).map_err(malformed)?)
+            }
+            ("ENVID", Some(value)) if mail.envelope_id.is_none() => {
+                mail.envelope_id = Some(notify::envelope_id(value).map_err(malformed)?);
+            }
+            ("SIZE" | "BODY" | "SMTPUTF8" | "AUTH" | "RET" | "ENVID", _) => {
                 return Err(syntax("A parameter is wrong or there twice"));
             }
             _ => return Err(Reply::new(555, (5, 5, 4), "A parameter is not known here")),
@@ -238,17 +249,30 @@ fn mail(rest: &str) -> Result<Mail, Reply> {
     Ok(mail)
 }
 
-fn rcpt(rest: &str) -> Result<Recipient, Reply> {
+fn malformed(_: BadParameter) -> Reply {
+    syntax("A parameter about notifications (RFC 3461) is malformed")
+}
+
+fn rcpt(rest: &str) -> Result<(Recipient, Option<notify::Recipient>), Reply> {
     let (path, parameters) = path(rest, "TO:").ok_or_else(|| syntax("Write RCPT TO:<address>"))?;
-    if !parameters.is_empty() {
-        return Err(Reply::new(555, (5, 5, 4), "RCPT takes no parameters here"));
+    let (mut notify, mut original) = (None, None);
+    for parameter in parameters.split(' ').filter(|p| !p.is_empty()) {
+        let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        match keyword.to_ascii_uppercase().as_str() {
+            "NOTIFY" if notify.is_none() => notify = Some(value.parse().map_err(malformed)?),
+            "ORCPT" if original.is_none() => original = Some(notify::original(value).map_err(malformed)?),
+            "NOTIFY" | "ORCPT" => return Err(syntax("A parameter is there twice")),
+            _ => return Err(Reply::new(555, (5, 5, 4), "A parameter is not known here")),
+        }
     }
+    let wanted = (notify.is_some() || original.is_some())
+        .then(|| notify::Recipient { notify: notify.unwrap_or_default(), original });
     if path.eq_ignore_ascii_case("postmaster") {
-        return Ok(Recipient::Postmaster);
+        return Ok((Recipient::Postmaster, wanted));
     }
     let address =
         path.parse().map_err(|_| Reply::new(550, (5, 1, 3), "The recipient's address is not valid"))?;
-    Ok(Recipient::Address(address))
+    Ok((Recipient::Address(address), wanted))
 }
 
 #[cfg(test)]
@@ -279,9 +303,20 @@ mod tests {
             (mail.from.unwrap().to_string().as_str(), mail.size, mail.utf8),
             ("ö@x.org", Some(12), true)
         );
-        assert_eq!(parse(b"RCPT TO:<Postmaster>"), Ok(Command::Rcpt(Recipient::Postmaster)));
+        assert_eq!(parse(b"RCPT TO:<Postmaster>"), Ok(Command::Rcpt(Recipient::Postmaster, None)));
         let address = "\"a>b\"@x.org".parse().unwrap();
-        assert_eq!(parse(b"RCPT TO:<\"a>b\"@x.org>"), Ok(Command::Rcpt(Recipient::Address(address))));
+        assert_eq!(parse(b"RCPT TO:<\"a>b\"@x.org>"), Ok(Command::Rcpt(Recipient::Address(address), None)));
+        let Ok(Command::Rcpt(_, Some(wanted))) =
+            parse(b"RCPT TO:<b@x.org> notify=SUCCESS,DELAY ORCPT=rfc822;b+2Bc@y.org")
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (wanted.notify.to_string().as_str(), wanted.original.as_deref()),
+            ("SUCCESS,DELAY", Some("rfc822;b+c@y.org"))
+        );
+        let Ok(Command::Mail(mail)) = parse(b"MAIL FROM:<a@x.org> RET=HDRS ENVID=e+2B1") else { panic!() };
+        assert_eq!((mail.full, mail.envelope_id.as_deref()), (Some(false), Some("e+1")));
         assert_eq!(code("NOOP anything"), "Noop");
         assert_eq!(code("QUIT "), "Quit");
         assert_eq!(parse(b"bdat 0 last"), Ok(Command::Bdat { size: 0, last: true }));
@@ -326,13 +361,21 @@ mod tests {
             ("MAIL FROM:<a@x.org> SIZE", "501 5.5.4"),
             ("MAIL FROM:<a@x.org> BODY=BINARYMIME", "501 5.5.4"),
             ("MAIL FROM:<a@x.org> AUTH=<> AUTH=<>", "501 5.5.4"),
-            ("MAIL FROM:<a@x.org> RET=FULL", "555 5.5.4"),
+            ("MAIL FROM:<a@x.org> RET=ALL", "501 5.5.4"),
+            ("MAIL FROM:<a@x.org> RET", "501 5.5.4"),
+            ("MAIL FROM:<a@x.org> ENVID=a+0D+0Ab", "501 5.5.4"),
+            ("MAIL FROM:<a@x.org> ENVID=a ENVID=b", "501 5.5.4"),
+            ("MAIL FROM:<a@x.org> MT-PRIORITY=3", "555 5.5.4"),
             ("RCPT TO:<>", "550 5.1.3"),
             ("RCPT TO:<@local.test:user@x.org>", "550 5.1.3"),
             ("RCPT TO:<user@x@y.org>", "550 5.1.3"),
             ("RCPT TO:<user@[127.0.0.1]>", "550 5.1.3"),
             ("RCPT TO:<user@x.org.>", "550 5.1.3"),
-            ("RCPT TO:<user@x.org> NOTIFY=NEVER", "555 5.5.4"),
+            ("RCPT TO:<user@x.org> NOTIFY=NEVER,DELAY", "501 5.5.4"),
+            ("RCPT TO:<user@x.org> NOTIFY", "501 5.5.4"),
+            ("RCPT TO:<user@x.org> NOTIFY=DELAY NOTIFY=DELAY", "501 5.5.4"),
+            ("RCPT TO:<user@x.org> ORCPT=user@x.org", "501 5.5.4"),
+            ("RCPT TO:<user@x.org> RRVS=x", "555 5.5.4"),
             ("GET / HTTP/1.1", "521 5.7.0"),
         ] {
             assert_eq!(code(line), expected, "{line:?}");
@@ -350,7 +393,7 @@ mod tests {
         #[test]
         fn no_line_is_too_strange(line in prop::collection::vec(any::<u8>(), 0..80), text in "(MAIL FROM:|RCPT TO:|EHLO )[<>@\"\\\\ a-z.=ö]{0,40}") {
             let _ = parse(&line);
-            if let Ok(Command::Rcpt(Recipient::Address(address))) = parse(text.as_bytes()) {
+            if let Ok(Command::Rcpt(Recipient::Address(address), _)) = parse(text.as_bytes()) {
                 prop_assert!(text.contains('<') && !address.as_str().contains(['\r', '\n']));
             }
         }

@@ -17,6 +17,7 @@ use super::sasl::Credentials;
 use super::stream::Stream;
 use super::{Inner, Kind, TimeOuts};
 use crate::mail::address::Address;
+use crate::mail::notify::{self, Wanted};
 use crate::store::account::{Account, Resolved};
 
 /// Commands that bring no mail nearer, between two messages.
@@ -28,6 +29,8 @@ pub(super) const TRACE: u64 = 4 << 10;
 pub(super) struct Transaction {
     pub(super) mail: Mail,
     pub(super) rcpt_to: Vec<(Address, Resolved)>,
+    /// What the client wants to be told (RFC 3461).
+    pub(super) wanted: Wanted,
     /// What came in chunks so far.
     pub(super) body: Option<Body>,
 }
@@ -165,7 +168,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         };
         let brings_mail = matches!(
             command,
-            Command::Mail(_) | Command::Rcpt(_) | Command::Data | Command::Bdat { .. } | Command::Quit
+            Command::Mail(_) | Command::Rcpt(..) | Command::Data | Command::Bdat { .. } | Command::Quit
         );
         if !brings_mail {
             self.idle += 1;
@@ -176,7 +179,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         Ok(match command {
             Command::Hello { name, hello } => self.hello(name, hello),
             Command::Mail(mail) => self.mail(mail).await,
-            Command::Rcpt(recipient) => self.rcpt(recipient).await,
+            Command::Rcpt(recipient, wanted) => self.rcpt(recipient, wanted).await,
             Command::Data => self.data().await?,
             Command::Bdat { size, last } => self.bdat(size, last).await?,
             Command::StartTls => self.start_tls().await?,
@@ -207,6 +210,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             lines.push("ENHANCEDSTATUSCODES".into());
             lines.push("SMTPUTF8".into());
             lines.push("CHUNKING".into());
+            if self.kind.submits() {
+                // Not for strangers: whoever hands mail over reports it as relayed then, and no report goes to a
+                // sender that nobody has verified.
+                lines.push("DSN".into());
+            }
             if self.door.means.certificate.is_some() && !self.input.is_private() {
                 lines.push("STARTTLS".into());
             }
@@ -257,11 +265,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         if mail.size.is_some_and(|size| size > self.door.limit()) {
             return Reply::new(552, (5, 3, 4), "The message is too large");
         }
-        self.transaction = Some(Transaction { mail, rcpt_to: Vec::new(), body: None });
+        let (full, envelope_id) = (mail.full, mail.envelope_id.clone());
+        let wanted = Wanted { full, envelope_id, ..Wanted::default() };
+        self.transaction = Some(Transaction { mail, rcpt_to: Vec::new(), wanted, body: None });
         Reply::new(250, (2, 1, 0), "Ok")
     }
 
-    async fn rcpt(&mut self, recipient: Recipient) -> Reply {
+    async fn rcpt(&mut self, recipient: Recipient, wanted: Option<notify::Recipient>) -> Reply {
+        if wanted.is_some() && matches!(self.hello, Some((_, Hello::Plain))) {
+            return Reply::new(555, (5, 5, 4), "Parameters need EHLO");
+        }
         let Some(transaction) = self.transaction.as_mut().filter(|transaction| transaction.body.is_none())
         else {
             return Reply::new(503, (5, 5, 1), "Say MAIL first");
@@ -286,6 +299,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                 Reply::new(550, (5, 7, 1), "Mail for that domain is not relayed here")
             }
             Ok(resolved) => {
+                if let Some(wanted) = wanted {
+                    transaction.wanted.recipients.insert(address.key(), wanted);
+                }
                 // By LMTP each RCPT has a reply of its own at the end.
                 let known = transaction.rcpt_to.iter().any(|(other, _)| other.key() == address.key());
                 if !known || self.kind == Kind::Lmtp {

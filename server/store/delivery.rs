@@ -33,7 +33,7 @@ pub enum Lane {
 pub struct NewDelivery {
     pub account_id: Uuid,
     pub id: Uuid,
-    /// `mail`, `notice`, `webhook`, `timer` or `wake`.
+    /// `mail`, `notice`, `digest`, `vacation`, `webhook`, `timer` or `wake`.
     pub kind: &'static str,
     pub lane: Lane,
     /// Claiming takes turns between these.
@@ -68,11 +68,32 @@ impl NewDelivery {
                 d.created_at.into(),
             ]
         };
-        insert(
+        // A digest's id follows from its time: whatever else is told of then goes with the one that is there.
+        let (digests, others): (Vec<_>, Vec<_>) = deliveries.iter().partition(|d| d.kind == "digest");
+        let mut rows = insert(
             "insert into delivery (account_id, id, kind, lane, destination, recipient, submission_id, email_id, \
              subject_id, digest, attempts, due_at, created_at) values",
-            deliveries.iter().map(row).collect(),
-        )
+            others.into_iter().map(row).collect(),
+        );
+        rows.extend(digests.into_iter().map(|d| {
+            sql("insert into delivery (account_id, id, kind, lane, destination, recipient, submission_id, email_id, \
+                 subject_id, digest, attempts, due_at, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+                 $11, $12, $13) on conflict (account_id, id) do nothing")
+            .bind(d.account_id)
+            .bind(d.id)
+            .bind(d.kind)
+            .bind(d.lane as i64)
+            .bind(&d.destination)
+            .bind(&d.recipient)
+            .bind(d.submission_id)
+            .bind(d.email_id)
+            .bind(d.subject_id)
+            .bind(d.digest)
+            .bind(0_i64)
+            .bind(d.due_at)
+            .bind(d.created_at)
+        }));
+        rows
     }
 }
 
@@ -264,6 +285,14 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`]: the lease was lost, or the recipient has this copy already.
     pub async fn finish_mail(&self, finish: Finish, now: i64) -> Result<()> {
+        self.finish_and_tell(finish, None, now).await
+    }
+
+    /// The same, with the mail that tells the sender that it was delivered.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`]: the lease was lost, or somebody has such a copy already.
+    pub async fn finish_and_tell(&self, finish: Finish, told: Option<Filed>, now: i64) -> Result<()> {
         let mut accounts = vec![finish.leased.account_id];
         accounts.extend(finish.filed.iter().map(|filed| filed.email.account_id));
         self.write_for(accounts, async move |tx| {
@@ -280,7 +309,7 @@ impl Store {
             }
             let ended = ended(leased.account_id, leased.submission_id, leased.id, leased.subject_id);
             let mut events = settle_mail(tx, first, ended, &finish.outcome, now).await?;
-            if let Some(filed) = &finish.filed {
+            for filed in finish.filed.iter().chain(&told) {
                 events.push(filed.told(now));
                 if !filed.notices.is_empty() {
                     tx.ring(Topic::Queue);
@@ -305,6 +334,17 @@ impl Store {
         let mut statements = vec![leased.settled(outcome.as_str(), outcome.reason(), now)];
         statements.extend(attempt.iter().map(|attempt| leased.tried(attempt, None, now)));
         self.put([leased.account_id], statements, vec![]).await
+    }
+
+    /// Has a delivery looked at again at `due_at`, as if it had not been tried.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`]: the lease was lost.
+    pub async fn postpone(&self, leased: Leased, due_at: i64) -> Result<()> {
+        self.write_for([leased.account_id], async move |tx| {
+            tx.batch([leased.due(due_at, leased.attempts - 1)]).await.map(drop)
+        })
+        .await
     }
 
     /// Keeps what was tried and has the delivery looked at again at `due_at`.

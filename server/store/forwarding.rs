@@ -8,7 +8,9 @@ use super::account::{ReplyAddress, Secret};
 use super::blob::Blob;
 use super::db::{Statement, sql};
 use super::delivery::NewDelivery;
+use super::mailbox::{Role, role_id};
 use super::{Error, Result, Store, Topic};
+use crate::mail::hours::Hours;
 
 /// Outside addresses an account may have.
 pub const MOST: i64 = 5;
@@ -23,7 +25,31 @@ pub struct ForwardingRow {
     /// `full` or `notice`.
     pub content: String,
     pub verified_at: Option<i64>,
+    hours: Option<String>,
+    /// When its owner unsubscribed, in milliseconds.
+    pub paused_at: Option<i64>,
+    /// Up to when messages are in a digest, in milliseconds.
+    pub digested_at: Option<i64>,
     pub created_at: i64,
+}
+
+impl ForwardingRow {
+    /// When it is told.
+    #[must_use]
+    pub fn hours(&self) -> Hours {
+        Hours::read(self.hours.as_deref())
+    }
+}
+
+/// What is to be changed of an outside address; what is none stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// `full` or `notice`.
+    pub content: Option<String>,
+    /// When it is told.
+    pub hours: Option<Hours>,
+    /// Whether nothing more goes there.
+    pub paused: Option<bool>,
 }
 
 /// The mail that asks an outside address whether it wants this.
@@ -39,8 +65,7 @@ pub struct Verification {
     pub delivery: NewDelivery,
 }
 
-const COLUMNS: &str =
-    "select account_id, id, address, content, verified_at, created_at from forwarding where ";
+const COLUMNS: &str = "select account_id, id, address, content, verified_at, hours, paused_at, digested_at, created_at from forwarding where ";
 
 impl Verification {
     fn send(&self, now: i64) -> Vec<Statement> {
@@ -61,18 +86,19 @@ impl Store {
         id: Uuid,
         address: String,
         content: String,
+        hours: Option<Hours>,
         verification: Verification,
         now: i64,
     ) -> Result<()> {
         self.write(async move |tx| {
             super::email::lock(tx, account).await?;
             let put = sql("insert into forwarding (account_id, id, address, content, confirm_digest, confirm_expires_at, \
-                           created_at) select $1, $2, $3, $4, $5, $6, $7 \
+                           created_at, hours) select $1, $2, $3, $4, $5, $6, $7, $9 \
                            where (select count(*) from forwarding where account_id = $1) < $8");
             let put = put.bind(account).bind(id).bind(&address).bind(&content).bind(verification.digest);
-            let put = put.bind(verification.expires_at).bind(now).bind(MOST).expect(1);
+            let put = put.bind(verification.expires_at).bind(now).bind(MOST).bind(hours.as_ref().and_then(Hours::kept));
             tx.ring(Topic::Queue);
-            tx.batch([put].into_iter().chain(verification.send(now))).await.map(drop)
+            tx.batch([put.expect(1)].into_iter().chain(verification.send(now))).await.map(drop)
         })
         .await
     }
@@ -125,7 +151,9 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn verified_forwardings(&self, accounts: &[Uuid]) -> Result<Vec<ForwardingRow>> {
-        let by = sql(COLUMNS).push("verified_at is not null and account_id in ").push_list(accounts);
+        let by = sql(COLUMNS)
+            .push("verified_at is not null and paused_at is null and account_id in ")
+            .push_list(accounts);
         self.all(by.push(" order by account_id, id")).await
     }
 
@@ -153,20 +181,42 @@ impl Store {
         .await
     }
 
-    /// Sets whether the whole message or only a notice goes there.
+    /// Changes what goes there, and when. Pausing takes back what still waits; other hours hold for what comes later.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn set_forwarding(&self, account: Uuid, id: Uuid, content: String) -> Result<()> {
+    pub async fn change_forwarding(&self, account: Uuid, id: Uuid, change: Change, now: i64) -> Result<()> {
         self.write(async move |tx| {
-            let set = sql("update forwarding set content = $1 where account_id = $2 and id = $3");
-            if tx.run(set.bind(&content).bind(account).bind(id)).await? == 1 {
-                Ok(())
-            } else {
-                Err(Error::NotFound)
+            let set = sql("update forwarding set content = coalesce($1, content), \
+                           hours = case when $2 then $3 else hours end, \
+                           paused_at = case when $4 = 1 then coalesce(paused_at, $5) when $4 = 0 then null \
+                           else paused_at end where account_id = $6 and id = $7");
+            let paused = change.paused.map_or(2_i64, i64::from);
+            let set = set.bind(change.content.clone()).bind(change.hours.is_some());
+            let set = set.bind(change.hours.as_ref().and_then(Hours::kept)).bind(paused).bind(now);
+            if tx.run(set.bind(account).bind(id)).await? != 1 {
+                return Err(Error::NotFound);
             }
+            if change.paused == Some(true) {
+                tx.run(stop(account, id, now)).await?;
+            }
+            Ok(())
         })
         .await
+    }
+
+    /// What an account has in its inbox that came within a time and was not seen; oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn unseen(&self, account: Uuid, after: i64, until: i64, limit: i64) -> Result<Vec<Unseen>> {
+        let rows = sql(
+            "select e.thread_id, e.subject, e.from_name, e.from_address, e.preview, e.received_at \
+                        from email e where e.account_id = $1 and e.mailbox_id = $2 and not e.seen and not e.outgoing \
+                        and e.received_at > $3 and e.received_at <= $4 order by e.received_at, e.id limit $5",
+        );
+        let rows = rows.bind(account).bind(role_id(account, Role::Inbox)).bind(after).bind(until);
+        self.all(rows.bind(limit)).await
     }
 
     /// Forgets an outside address: the notices that still wait for it are taken back, and the secret addresses it
@@ -178,13 +228,12 @@ impl Store {
         self.write(async move |tx| {
             let gone = sql("delete from forwarding where account_id = $1 and id = $2 returning address");
             let (address,): (String,) = tx.one(gone.bind(account).bind(id)).await?;
-            let stop = sql("update delivery set settled_at = $1, outcome = 'canceled', lease = null, leased_until = null \
-                            where account_id = $2 and kind = 'notice' and subject_id = $3 and settled_at is null");
-            let revoke = sql("update reply_address set revoked_at = $1 where account_id = $2 and notified = $3 \
+            let revoke =
+                sql("update reply_address set revoked_at = $1 where account_id = $2 and notified = $3 \
                               and revoked_at is null");
             let links = sql("delete from answer_link where person_id = $1 and address = $2");
             tx.batch([
-                stop.bind(now).bind(account).bind(id),
+                stop(account, id, now),
                 revoke.bind(now).bind(account).bind(&address),
                 links.bind(account).bind(&address),
             ])
@@ -193,6 +242,35 @@ impl Store {
         })
         .await
     }
+}
+
+/// A message that a digest may tell of.
+#[derive(Debug, Clone, FromRow)]
+#[expect(missing_docs, reason = "the columns of the row")]
+pub struct Unseen {
+    pub thread_id: Uuid,
+    pub subject: String,
+    pub from_name: Option<String>,
+    pub from_address: Option<String>,
+    pub preview: String,
+    pub received_at: i64,
+}
+
+/// Takes back what still waits for an outside address.
+fn stop(account: Uuid, id: Uuid, now: i64) -> Statement {
+    sql("update delivery set settled_at = $1, outcome = 'canceled', lease = null, leased_until = null \
+         where account_id = $2 and kind in ('notice', 'digest') and subject_id = $3 and settled_at is null")
+    .bind(now)
+    .bind(account)
+    .bind(id)
+}
+
+/// Marks that what came until now is in a digest.
+pub fn digested(account: Uuid, id: Uuid, now: i64) -> Statement {
+    sql("update forwarding set digested_at = $1 where account_id = $2 and id = $3")
+        .bind(now)
+        .bind(account)
+        .bind(id)
 }
 
 /// The row of a secret reply address.

@@ -25,6 +25,7 @@ pub mod forwarding;
 pub mod idempotency;
 pub mod link;
 pub mod mailbox;
+pub mod mute;
 pub mod nodes;
 pub mod operate;
 pub mod pause;
@@ -49,6 +50,7 @@ pub mod token;
 pub mod tracking;
 pub mod unverified;
 mod upkeep;
+pub mod vacation;
 pub mod webhook;
 mod writer;
 

@@ -39,6 +39,9 @@ impl Store {
             .bind(now - SIGN_INS).bind(limit),
             sql("delete from setup where digest in (select digest from setup where expires_at < $1 limit $2)")
                 .bind(now - SIGN_INS).bind(limit),
+            sql("delete from vacation_reply where (account_id, sender) in (select account_id, sender \
+                 from vacation_reply where at < $1 order by at limit $2)")
+            .bind(now - super::vacation::WEEK).bind(limit),
             sql("delete from throttle where subject in (select subject from throttle \
                  where updated_at < $1 and blocked_until < $1 limit $2)")
             .bind(now - SIGN_INS).bind(limit),

@@ -8,6 +8,8 @@ use super::delivery::{Attempt, updated};
 use super::settle::take_out;
 use super::suppression::Suppressed;
 use super::{Error, Result, Store};
+use crate::mail::address::Address;
+use crate::mail::notify::Wanted;
 
 /// The name of the key that return addresses are proved by.
 const KEY: &str = "return-path";
@@ -20,6 +22,16 @@ pub struct ReturnedRow {
     pub outcome: Option<String>,
     /// The thread of the sender's copy; none when that is gone.
     pub thread_id: Option<Uuid>,
+    wanted: Option<String>,
+}
+
+impl ReturnedRow {
+    /// Whether the sender wants to be told of success (RFC 3461).
+    #[must_use]
+    pub fn wants_success(&self) -> bool {
+        let wanted = Wanted::read(self.wanted.as_deref());
+        self.recipient.parse::<Address>().is_ok_and(|to| wanted.of(&to).notify.success)
+    }
 }
 
 /// What a bounce says of a delivery.
@@ -75,7 +87,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn returned(&self, account: Uuid, delivery: Uuid) -> Result<Option<ReturnedRow>> {
-        let row = sql("select d.recipient, d.outcome, e.thread_id from delivery d \
+        let row = sql("select d.recipient, d.outcome, e.thread_id, s.wanted from delivery d \
                        join submission s on s.account_id = d.account_id and s.id = d.submission_id \
                        join account c on c.id = d.account_id and c.disabled_at is null \
                        left join email e on e.account_id = d.account_id and e.id = s.email_id \

@@ -27,6 +27,7 @@ const SHARED: &[Text] = migrations![
     "0018_returns.sql" = 18 "returns",
     "0019_authentication.sql" = 19 "authentication",
     "0020_webhooks.sql" = 20 "webhooks",
+    "0023_convenience.sql" = 23 "convenience",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

@@ -17,6 +17,7 @@ use super::promise::NewPromise;
 use super::respondent::{Again, respondents};
 use super::settle::{Settlement, settle};
 use super::{Error, Result, Store, Topic};
+use crate::mail::notify::Wanted;
 
 /// Everything that accepting one message writes.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Acceptance {
     pub undo_until: Option<i64>,
     /// What is not delivered by then is withdrawn, in milliseconds.
     pub expires_at: Option<i64>,
+    /// What the sender wants to be told (RFC 3461), as [`Wanted::kept`] has it.
+    pub wanted: Option<String>,
     /// One per recipient, and the timers of the question.
     pub deliveries: Vec<NewDelivery>,
     /// The promise of delivery.
@@ -74,8 +77,8 @@ impl Acceptance {
         statements.extend(super::event::append_all(vec![(self.email.event(), with)], self.now));
         statements.push(
             sql("insert into submission (account_id, id, email_id, digest, mail_from, head, bcc, thread_key, send_at, \
-                 undo_until, expires_at, unsettled, failed, delivery_promise_id, answer_promise_id, created_at) \
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15)")
+                 undo_until, expires_at, unsettled, failed, delivery_promise_id, answer_promise_id, created_at, wanted) \
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15, $16)")
             .bind(account)
             .bind(self.id)
             .bind(self.email.id)
@@ -90,7 +93,8 @@ impl Acceptance {
             .bind(mails as i64)
             .bind(self.delivery_promise.id)
             .bind(self.question())
-            .bind(self.now),
+            .bind(self.now)
+            .bind(self.wanted.clone()),
         );
         statements.extend(NewDelivery::insert(&self.deliveries));
         let promises = [Some(&self.delivery_promise), self.answer_promise.as_ref()];
@@ -127,9 +131,20 @@ pub struct SubmissionRow {
     pub delivery_promise_id: Uuid,
     pub answer_promise_id: Option<Uuid>,
     pub created_at: i64,
+    wanted: Option<String>,
 }
 
 impl SubmissionRow {
+    /// Whether the sender wants to be told more or less than usual.
+    pub fn is_particular(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// What the sender wants to be told.
+    pub fn wanted(&self) -> Wanted {
+        Wanted::read(self.wanted.as_deref())
+    }
+
     /// What a mailbox's row shows of the message.
     ///
     /// # Errors
@@ -167,7 +182,7 @@ impl SubmissionRow {
 }
 
 const COLUMNS: &str = "select account_id, id, email_id, mail_from, head, bcc, send_at, undo_until, expires_at, \
-                       canceled_at, unsettled, failed, delivery_promise_id, answer_promise_id, created_at \
+                       canceled_at, unsettled, failed, delivery_promise_id, answer_promise_id, created_at, wanted \
                        from submission where ";
 
 impl Store {

@@ -67,7 +67,10 @@ pub(super) async fn message(
         subject: request.subject.clone(),
         text: request.text.clone().or_else(|| request.markdown.clone()),
         html: request.html.clone().or_else(|| request.markdown.as_deref().map(html::markdown)),
-        headers: request.headers.clone(),
+        headers: {
+            let machine = request.automatic.then(|| ("Auto-Submitted".to_owned(), "auto-replied".to_owned()));
+            request.headers.iter().cloned().chain(machine).collect()
+        },
         parent,
         message_id: message_id.to_owned(),
         now,

@@ -6,6 +6,7 @@ use super::{Accepted, Context, Refusal, Request, policy, prepare};
 use crate::mail::address::{Address, Named};
 use crate::mail::clock::at;
 use crate::mail::message::{self, BadLetter, Mailbox};
+use crate::mail::notify::Wanted;
 use crate::store;
 use crate::store::account::Account;
 use crate::store::blob::Digest;
@@ -23,6 +24,8 @@ pub struct Letter {
     pub rcpt_to: Vec<Address>,
     /// The trace field of this hop, with its line end.
     pub trace: String,
+    /// What its sender wants to be told (RFC 3461).
+    pub wanted: Wanted,
     /// What tells that the same letter comes again: it is accepted once.
     pub source: Digest,
 }
@@ -39,7 +42,7 @@ pub async fn submit_letter(
     let now = context.clock.now_ms();
     let id = context.ids.id(now);
     let made_up = format!("{}@{}", id.simple(), context.domain);
-    let Letter { raw, rcpt_to, trace, source } = letter;
+    let Letter { raw, rcpt_to, trace, wanted, source } = letter;
     let date = at(now).to_rfc2822();
     let whole = message::completed(&raw, &trace, &made_up, &date).map_err(|bad| wrong(&bad))?;
     drop(raw);
@@ -70,7 +73,7 @@ pub async fn submit_letter(
         }
     }
     // What is in the header only is not sent anything, and may be of any length: the limits are for what is.
-    let request = Request { to, cc, bcc, source: Some(source), ..Request::default() };
+    let request = Request { to, cc, bcc, wanted, source: Some(source), ..Request::default() };
     let recipients = policy::recipients(context, account, &request).await?;
     let mut spool = context.store.spool(context.settings.message_bytes + whole.added);
     let spooled = tokio::task::spawn_blocking(move || {

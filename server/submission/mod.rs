@@ -20,6 +20,7 @@ use crate::mail::address::Named;
 use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::message::Content;
+use crate::mail::notify::Wanted;
 use crate::mail::status::Status;
 use crate::net::http::Client;
 use crate::promise::ask::Ask;
@@ -113,6 +114,10 @@ pub struct Request {
     pub corrects: Option<String>,
     /// A question of the sender's that it is about.
     pub again: Option<Again>,
+    /// What the sender wants to be told of its delivery (RFC 3461).
+    pub wanted: Wanted,
+    /// A machine sends it in the account's name (RFC 3834), so that no machine answers.
+    pub automatic: bool,
     /// Where it comes from, when that may come twice (a reply by mail): it is accepted once.
     pub source: Option<Digest>,
 }
@@ -409,6 +414,7 @@ fn prepare(
         send_at,
         undo_until,
         expires_at: request.expires_at,
+        wanted: request.wanted.kept(),
         deliveries,
         delivery_promise,
         answer_promise,

@@ -1,5 +1,6 @@
 //! The delivery worker, against real stores and a scripted peer.
 
+mod convenience;
 mod crash;
 mod deposit;
 mod flood;
@@ -15,7 +16,9 @@ mod retry;
 mod returned;
 mod routes;
 mod run;
+mod secured;
 mod timer;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,7 +161,7 @@ impl Post {
         let (digest, delivery, now) = (verification.digest, verification.delivery.id, self.app.now());
         let store = &self.app.store;
         store
-            .create_forwarding(person.id, id, address.into(), content.into(), verification, now)
+            .create_forwarding(person.id, id, address.into(), content.into(), None, verification, now)
             .await
             .unwrap();
         store.confirm(digest, now).await.unwrap();

@@ -249,7 +249,10 @@ both!(an_outside_address_is_asked_first, |engine| async move {
     let account = post.account(&bo).await;
     let asked = verification(&post.context, "https://mail.example.org/", &account, id, &to).await.unwrap();
     let store = &post.app.store;
-    store.create_forwarding(bo.id, id, to.to_string(), "full".into(), asked, post.app.now()).await.unwrap();
+    store
+        .create_forwarding(bo.id, id, to.to_string(), "full".into(), None, asked, post.app.now())
+        .await
+        .unwrap();
     post.send(&ana, &[&bo.address], "too early").await;
     post.settle().await;
     let received = mta.wait(1).await;

@@ -3,6 +3,7 @@
 mod access;
 mod asks;
 mod bad_input;
+mod convenience;
 pub(crate) mod events;
 mod idempotency;
 mod inbox;

@@ -269,14 +269,20 @@ both!(an_outside_address_is_confirmed_before_anything_goes_there, |engine| async
     assert_eq!(made["verified"], false);
     by_ana.post("/v1/forwarding", new).await.problem(409, "forwarding_exists");
     by_ana.post("/v1/forwarding", json!({ "address": bo.address })).await.problem(422, "invalid_address");
-    by_ana
-        .post("/v1/forwarding", json!({ "address": "x@y.test", "when": "digest" }))
-        .await
-        .problem(422, "not_supported_yet");
-    by_ana
-        .post("/v1/forwarding", json!({ "address": "x@y.test", "quiet_hours": {} }))
-        .await
-        .problem(422, "not_supported_yet");
+    for wrong in [
+        json!({ "when": "hourly" }),
+        json!({ "times": ["08:00"] }),
+        json!({ "when": "digest", "times": [] }),
+        json!({ "when": "digest", "times": ["8 o'clock"] }),
+        json!({ "time_zone": "Mars/Olympus" }),
+        json!({ "quiet_hours": { "from": "07:00", "until": "07:00" } }),
+        json!({ "quiet_hours": {} }),
+    ] {
+        let mut body = wrong.clone();
+        body["address"] = json!("x@y.test");
+        let said = by_ana.post("/v1/forwarding", body).await;
+        assert_eq!(said.status, 422, "{wrong}");
+    }
     let path = format!("/v1/forwarding/{}", id(&made));
     by_bo.delete(&path).await.problem(404, "not_found");
     by_bo.patch(&path, json!({ "content": "notice" })).await.problem(404, "not_found");
@@ -304,6 +310,21 @@ both!(an_outside_address_is_confirmed_before_anything_goes_there, |engine| async
     anybody.get(&link).await.problem(404, "not_found");
     by_ana.post(&format!("{path}/resend"), json!({})).await.problem(409, "already_verified");
     assert_eq!(by_ana.patch(&path, json!({ "content": "notice" })).await.expect(200)["content"], "notice");
+    let night = json!({ "from": "22:00", "until": "07:00" });
+    let later = json!({ "when": "digest", "times": ["08:00", "17:30"], "quiet_hours": night, "time_zone": "Europe/Berlin" });
+    let changed = by_ana.patch(&path, later).await.expect(200);
+    assert_eq!(
+        (&changed["when"], &changed["quiet_hours"], &changed["content"]),
+        (&json!("digest"), &night, &json!("notice"))
+    );
+    assert_eq!(changed["next_at"], "2026-11-23T16:30:00.000Z");
+    let back = json!({ "when": "immediately", "quiet_hours": null, "time_zone": null, "paused": true });
+    let changed = by_ana.patch(&path, back).await.expect(200);
+    assert_eq!(
+        (&changed["times"], &changed["quiet_hours"], &changed["paused"]),
+        (&json!([]), &json!(null), &json!(true))
+    );
+    assert_eq!(changed["next_at"], json!(null));
     by_ana.delete(&path).await.expect(204);
     assert_eq!(by_ana.get("/v1/forwarding").await.expect(200)["items"], json!([]));
 });

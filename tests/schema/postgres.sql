@@ -141,6 +141,9 @@ forwarding.confirm_digest bytea
 forwarding.confirm_expires_at bigint
 forwarding.verified_at bigint
 forwarding.created_at bigint not null
+forwarding.hours text
+forwarding.paused_at bigint
+forwarding.digested_at bigint
 idempotency.account_id uuid not null
 idempotency.key text not null
 idempotency.fingerprint bytea not null
@@ -154,6 +157,11 @@ mailbox.name text not null
 mailbox.role text
 mailbox.position bigint not null
 mailbox.created_at bigint not null
+mute.account_id uuid not null
+mute.id uuid not null
+mute.kind text not null
+mute.value text not null
+mute.created_at bigint not null
 pause.one boolean not null
 pause.since bigint not null
 pause.reason text not null
@@ -243,6 +251,7 @@ submission.failed bigint not null
 submission.delivery_promise_id uuid not null
 submission.answer_promise_id uuid
 submission.created_at bigint not null
+submission.wanted text
 suppression.id uuid not null
 suppression.address text not null
 suppression.reason text not null
@@ -275,6 +284,16 @@ upload.digest bytea not null
 upload.size bigint not null
 upload.content_type text not null
 upload.created_at bigint not null
+vacation.account_id uuid not null
+vacation.subject text
+vacation.body text not null
+vacation.from_at bigint
+vacation.until_at bigint
+vacation.updated_at bigint not null
+vacation_reply.account_id uuid not null
+vacation_reply.sender text not null
+vacation_reply.delivery_id uuid not null
+vacation_reply.at bigint not null
 writer.id uuid not null
 writer.seq bigint not null
 writer.at bigint not null
@@ -305,6 +324,8 @@ idempotency PRIMARY KEY (account_id, key)
 mailbox PRIMARY KEY (account_id, id)
 mailbox UNIQUE (account_id, name)
 mailbox UNIQUE (account_id, role)
+mute PRIMARY KEY (account_id, id)
+mute UNIQUE (account_id, kind, value)
 pause CHECK (one)
 pause PRIMARY KEY (one)
 preference PRIMARY KEY (account_id)
@@ -329,6 +350,8 @@ token UNIQUE (digest)
 unverified_reply PRIMARY KEY (account_id, email_id)
 unverified_reply UNIQUE (confirm_digest)
 upload PRIMARY KEY (account_id, id)
+vacation PRIMARY KEY (account_id)
+vacation_reply PRIMARY KEY (account_id, sender)
 writer PRIMARY KEY (id)
 
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
@@ -363,6 +386,7 @@ CREATE INDEX search_place ON public.search USING btree (account_id, place)
 CREATE INDEX submission_digest ON public.submission USING btree (digest)
 CREATE INDEX suppression_expires ON public.suppression USING btree (expires_at) WHERE (expires_at IS NOT NULL)
 CREATE INDEX upload_digest ON public.upload USING btree (digest)
+CREATE INDEX vacation_reply_at ON public.vacation_reply USING btree (at)
 CREATE UNIQUE INDEX account_pkey ON public.account USING btree (id)
 CREATE UNIQUE INDEX address_pkey ON public.address USING btree (address)
 CREATE UNIQUE INDEX answer_account_id_promise_id_by_account_revision_key ON public.answer USING btree (account_id, promise_id, by_account, revision)
@@ -387,6 +411,8 @@ CREATE UNIQUE INDEX idempotency_pkey ON public.idempotency USING btree (account_
 CREATE UNIQUE INDEX mailbox_account_id_name_key ON public.mailbox USING btree (account_id, name)
 CREATE UNIQUE INDEX mailbox_account_id_role_key ON public.mailbox USING btree (account_id, role)
 CREATE UNIQUE INDEX mailbox_pkey ON public.mailbox USING btree (account_id, id)
+CREATE UNIQUE INDEX mute_account_id_kind_value_key ON public.mute USING btree (account_id, kind, value)
+CREATE UNIQUE INDEX mute_pkey ON public.mute USING btree (account_id, id)
 CREATE UNIQUE INDEX pause_pkey ON public.pause USING btree (one)
 CREATE UNIQUE INDEX preference_pkey ON public.preference USING btree (account_id)
 CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
@@ -408,6 +434,8 @@ CREATE UNIQUE INDEX token_pkey ON public.token USING btree (account_id, id)
 CREATE UNIQUE INDEX unverified_reply_confirm_digest_key ON public.unverified_reply USING btree (confirm_digest)
 CREATE UNIQUE INDEX unverified_reply_pkey ON public.unverified_reply USING btree (account_id, email_id)
 CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)
+CREATE UNIQUE INDEX vacation_pkey ON public.vacation USING btree (account_id)
+CREATE UNIQUE INDEX vacation_reply_pkey ON public.vacation_reply USING btree (account_id, sender)
 CREATE UNIQUE INDEX writer_pkey ON public.writer USING btree (id)
 
 CREATE TRIGGER email_search_added AFTER INSERT ON public.email FOR EACH ROW EXECUTE FUNCTION email_search_added()

@@ -185,7 +185,7 @@ CREATE TABLE forwarding (
   confirm_digest bytea unique,        -- of the token in the verification mail
   confirm_expires_at bigint,
   verified_at bigint,
-  created_at bigint not null,
+  created_at bigint not null, hours text, paused_at bigint, digested_at bigint,
   primary key (account_id, id),
   unique (account_id, address)
 );
@@ -209,6 +209,15 @@ CREATE TABLE mailbox (
   primary key (account_id, id),
   unique (account_id, name),
   unique (account_id, role)
+);
+CREATE TABLE mute (
+  account_id uuid not null,
+  id uuid not null,
+  kind text not null,                 -- sender, thread
+  value text not null,                -- an address, lower-cased; a thread's id
+  created_at bigint not null,
+  primary key (account_id, id),
+  unique (account_id, kind, value)
 );
 CREATE TABLE pause (
   one boolean not null primary key check (one),
@@ -329,7 +338,7 @@ CREATE TABLE submission (
   failed bigint not null,
   delivery_promise_id uuid not null,
   answer_promise_id uuid,
-  created_at bigint not null,
+  created_at bigint not null, wanted text,
   primary key (account_id, id)
 );
 CREATE TABLE suppression (
@@ -377,6 +386,21 @@ CREATE TABLE upload (
   created_at bigint not null,
   primary key (account_id, id)
 );
+CREATE TABLE vacation (
+  account_id uuid primary key,
+  subject text,
+  body text not null,
+  from_at bigint,
+  until_at bigint,
+  updated_at bigint not null
+);
+CREATE TABLE vacation_reply (
+  account_id uuid not null,
+  sender text not null,               -- lower-cased
+  delivery_id uuid not null,          -- that brings it
+  at bigint not null,
+  primary key (account_id, sender)
+);
 CREATE INDEX address_account on address (account_id, main);
 CREATE INDEX answer_link_person on answer_link (person_id, address);
 CREATE INDEX answer_link_promise on answer_link (account_id, promise_id);
@@ -407,3 +431,4 @@ CREATE INDEX respondent_id on respondent (account_id, promise_id, id);
 CREATE INDEX submission_digest on submission (digest);
 CREATE INDEX suppression_expires on suppression (expires_at) where expires_at is not null;
 CREATE INDEX upload_digest on upload (digest);
+CREATE INDEX vacation_reply_at on vacation_reply (at);

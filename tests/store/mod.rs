@@ -115,6 +115,7 @@ fn message(app: &App, from: &Person, to: &[&Person], subject: &str, ask: bool) -
         send_at: None,
         undo_until: None,
         expires_at: None,
+        wanted: None,
         deliveries: deliveries.collect(),
         delivery_promise: promise("delivery", false),
         answer_promise,

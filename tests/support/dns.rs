@@ -12,6 +12,7 @@ struct Zone {
     mx: Vec<(u16, String)>,
     addresses: Vec<IpAddr>,
     texts: Vec<String>,
+    tlsa: bool,
     /// The server fails when asked.
     broken: bool,
     /// No answer ever comes.
@@ -67,6 +68,11 @@ impl Dns {
         self.zone(name, |zone| zone.silent = true);
     }
 
+    /// A host's TLSA record: any, for what counts is that there is one.
+    pub(crate) fn tlsa(&self, name: &str) {
+        self.zone(name, |zone| zone.tlsa = true);
+    }
+
     /// Asked for this name, the server fails.
     pub(crate) fn broken(&self, name: &str) {
         self.zone(name, |zone| zone.broken = true);
@@ -115,14 +121,10 @@ fn answer(question: &[u8], zones: &HashMap<String, Zone>) -> Option<Vec<u8>> {
                     (15, [&preference.to_be_bytes()[..], &written(host)].concat())
                 })),
                 16 => records.extend(zone.texts.iter().map(|text| {
-                    (
-                        16,
-                        text.as_bytes()
-                            .chunks(255)
-                            .flat_map(|part| [&[part.len() as u8], part].concat())
-                            .collect(),
-                    )
+                    let strings = text.as_bytes().chunks(200);
+                    (16, strings.flat_map(|part| [&[part.len() as u8], part].concat()).collect())
                 })),
+                52 if zone.tlsa => records.push((52, [&[3, 1, 1][..], &[7; 32]].concat())),
                 _ => records.extend(zone.addresses.iter().filter_map(|address| match (kind, address) {
                     (1, IpAddr::V4(v4)) => Some((1, v4.octets().to_vec())),
                     (28, IpAddr::V6(v6)) => Some((28, v6.octets().to_vec())),

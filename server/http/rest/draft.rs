@@ -13,6 +13,7 @@ use crate::http::body::id_of;
 use crate::http::problem::{self, Problem};
 use crate::mail::address::Named;
 use crate::mail::duration;
+use crate::mail::notify::Wanted;
 use crate::promise::ask::{Ask, BadAsk, ChoiceOption, Comment, Kind, Settle, Step};
 use crate::submission::{Attachment, Question, Request, Source};
 
@@ -213,6 +214,8 @@ impl Draft {
             ask: self.ask.map(AskBody::question).transpose()?,
             corrects: self.corrects,
             again: None,
+            wanted: Wanted::default(),
+            automatic: false,
             source: None,
         })
     }

@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use axum::response::IntoResponse as _;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::time::Time;
-use super::{Answered, created, kept, not_yet};
+use super::{Answered, created, kept};
 use crate::delivery::deposit::Rejected;
 use crate::delivery::{forward, unverified};
 use crate::http::access::Caller;
@@ -17,9 +17,10 @@ use crate::http::page::List;
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
 use crate::mail::address::Address;
+use crate::mail::hours::{BadHours, Hours, Quiet};
 use crate::store;
 use crate::store::account::Resolved;
-use crate::store::forwarding::{ForwardingRow, Verification};
+use crate::store::forwarding::{self as rows, ForwardingRow, Verification};
 
 /// An outside address that is told of what arrives.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,19 +31,46 @@ pub struct Forwarding {
     verified: bool,
     /// `full` or `notice`.
     content: String,
-    /// `immediately`.
+    /// `immediately` or `digest`.
     when: &'static str,
+    /// When a digest goes, such as `08:00`.
+    times: Vec<String>,
+    /// A part of each day in which nothing goes.
+    quiet_hours: Option<QuietHours>,
+    /// Whose clock that is, such as `Europe/Berlin`.
+    time_zone: Option<String>,
+    /// Whether nothing goes there: its owner has unsubscribed, or it was paused here.
+    paused: bool,
+    /// The earliest time at which a message that comes now is told of there; none while nothing goes there.
+    next_at: Option<Time>,
     created_at: Time,
 }
 
-impl From<ForwardingRow> for Forwarding {
-    fn from(row: ForwardingRow) -> Self {
+/// A part of each day, on the clock of the forwarding's time zone.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// Such as `22:00`.
+    from: String,
+    /// Such as `07:00`; before `from`, it is of the next day.
+    until: String,
+}
+
+impl Forwarding {
+    fn of(row: ForwardingRow, now: i64) -> Self {
+        let hours = row.hours();
+        let goes = row.verified_at.is_some() && row.paused_at.is_none();
         Self {
             id: row.id,
             address: row.address,
             verified: row.verified_at.is_some(),
             content: row.content,
-            when: "immediately",
+            when: if hours.is_digest() { "digest" } else { "immediately" },
+            next_at: goes.then(|| Time(hours.next(now))),
+            times: hours.times,
+            quiet_hours: hours.quiet.map(|Quiet { from, until }| QuietHours { from, until }),
+            time_zone: hours.time_zone,
+            paused: row.paused_at.is_some(),
             created_at: Time(row.created_at),
         }
     }
@@ -58,12 +86,18 @@ pub struct NewForwarding {
     /// `full` (the default): the whole message; `notice`: only that there is one.
     #[serde(default)]
     content: Option<String>,
-    /// `immediately`.
+    /// `immediately` (the default) or `digest`.
     #[serde(default)]
     when: Option<String>,
+    /// When a digest goes; `08:00` when absent.
     #[serde(default)]
-    #[schema(ignore)]
-    quiet_hours: Option<serde_json::Value>,
+    times: Option<Vec<String>>,
+    /// A part of each day in which nothing goes.
+    #[serde(default)]
+    quiet_hours: Option<QuietHours>,
+    /// Of the IANA database, such as `Europe/Berlin`; UTC when absent.
+    #[serde(default)]
+    time_zone: Option<String>,
 }
 
 /// What goes there.
@@ -73,12 +107,27 @@ pub struct Change {
     /// `full` or `notice`.
     #[serde(default)]
     content: Option<String>,
-    /// `immediately`.
+    /// `immediately` or `digest`.
     #[serde(default)]
     when: Option<String>,
+    /// When a digest goes.
     #[serde(default)]
-    #[schema(ignore)]
-    quiet_hours: Option<serde_json::Value>,
+    times: Option<Vec<String>>,
+    /// A part of each day in which nothing goes; null ends it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<QuietHours>)]
+    quiet_hours: Option<Option<QuietHours>>,
+    /// Of the IANA database; null is UTC.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    time_zone: Option<Option<String>>,
+    /// Whether nothing goes there for now. What still waits is taken back.
+    #[serde(default)]
+    paused: Option<bool>,
+}
+
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 fn content(given: Option<String>) -> Result<String, Problem> {
@@ -88,19 +137,57 @@ fn content(given: Option<String>) -> Result<String, Problem> {
     }
 }
 
-fn when(given: Option<&str>) -> Result<(), Problem> {
-    match given {
-        None | Some("immediately") => Ok(()),
-        Some("digest") => Err(Problem::not_yet("/when")),
-        Some(_) => Err(Problem::at(&problem::INVALID_BODY, "/when", "when is immediately or digest")),
+/// The hours that a request asks for, from those there are.
+fn hours(
+    before: Hours,
+    when: Option<&str>,
+    times: Option<Vec<String>>,
+    quiet: Option<Option<QuietHours>>,
+    time_zone: Option<Option<String>>,
+) -> Result<Hours, Problem> {
+    let mut hours = before;
+    match (when, times) {
+        (None, None) => {}
+        (Some("immediately"), None) => hours.times.clear(),
+        (Some("digest"), None) if hours.is_digest() => {}
+        (Some("digest"), None) => hours.times = vec!["08:00".into()],
+        (Some("digest"), Some(times)) if !times.is_empty() => hours.times = times,
+        (None, Some(times)) if hours.is_digest() && !times.is_empty() => hours.times = times,
+        (None | Some("immediately" | "digest"), _) => {
+            return Err(Problem::at(
+                &problem::INVALID_BODY,
+                "/times",
+                "a digest has times, and nothing else has",
+            ));
+        }
+        (Some(_), _) => {
+            return Err(Problem::at(&problem::INVALID_BODY, "/when", "when is immediately or digest"));
+        }
     }
+    if let Some(quiet) = quiet {
+        hours.quiet = quiet.map(|QuietHours { from, until }| Quiet { from, until });
+    }
+    if let Some(zone) = time_zone {
+        hours.time_zone = zone;
+    }
+    hours.check().map_err(|bad| {
+        let pointer = match bad {
+            BadHours::Zone => "/time_zone",
+            BadHours::Empty => "/quiet_hours",
+            BadHours::Many => "/times",
+            BadHours::Time => "",
+        };
+        Problem::at(&problem::INVALID_BODY, pointer, bad.to_string())
+    })?;
+    Ok(hours)
 }
 
 /// Lists the account's outside addresses.
 #[utoipa::path(get, path = "/v1/forwarding", tag = "Forwarding", responses((status = 200, body = List<Forwarding>)))]
 pub async fn list(State(state): State<AppState>, caller: Caller) -> Answered {
     let rows = state.store.forwardings(caller.account.id).await?;
-    let items: Vec<Forwarding> = rows.into_iter().map(Forwarding::from).collect();
+    let now = state.clock.now_ms();
+    let items: Vec<Forwarding> = rows.into_iter().map(|row| Forwarding::of(row, now)).collect();
     Ok(axum::Json(List { items, next_cursor: None, as_of: None }).into_response())
 }
 
@@ -125,9 +212,9 @@ pub async fn create(
     once: Once,
     Json(new): Json<NewForwarding>,
 ) -> Answered {
-    not_yet("/quiet_hours", new.quiet_hours.as_ref())?;
-    when(new.when.as_deref())?;
     let content = content(new.content)?;
+    let quiet = new.quiet_hours.map(Some);
+    let hours = hours(Hours::default(), new.when.as_deref(), new.times, quiet, new.time_zone.map(Some))?;
     if state.store.resolve(&new.address).await? != Resolved::Outside {
         let detail = "this is an address of this server; what is forwarded goes outside";
         return Err(Problem::at(&problem::INVALID_ADDRESS, "/address", detail));
@@ -144,20 +231,24 @@ pub async fn create(
         address: new.address.to_string(),
         verified: false,
         content: content.clone(),
-        when: "immediately",
+        when: if hours.is_digest() { "digest" } else { "immediately" },
+        times: hours.times.clone(),
+        quiet_hours: hours.quiet.clone().map(|Quiet { from, until }| QuietHours { from, until }),
+        time_zone: hours.time_zone.clone(),
+        paused: false,
+        next_at: None,
         created_at: Time(now),
     };
     let location = format!("/v1/forwarding/{id}");
     let keep = once.keep(account, StatusCode::CREATED, Some(location.clone()), &forwarding, now);
     let address = new.address.to_string();
     let store = state.store.with(keep);
-    store.create_forwarding(account, id, address, content, verification, now).await.map_err(|error| {
-        match error {
-            store::Error::Conflict => {
-                Problem::at(&problem::FORWARDING_EXISTS, "/address", "it is there already, or there are five")
-            }
-            other => other.into(),
+    let made = store.create_forwarding(account, id, address, content, Some(hours), verification, now).await;
+    made.map_err(|error| match error {
+        store::Error::Conflict => {
+            Problem::at(&problem::FORWARDING_EXISTS, "/address", "it is there already, or there are five")
         }
+        other => other.into(),
     })?;
     Ok(kept(created(&location, &forwarding)))
 }
@@ -175,13 +266,15 @@ pub async fn change(
     Id(id): Id,
     Json(change): Json<Change>,
 ) -> Answered {
-    not_yet("/quiet_hours", change.quiet_hours.as_ref())?;
-    when(change.when.as_deref())?;
-    if let Some(wanted) = change.content {
-        state.store.set_forwarding(caller.account.id, id, content(Some(wanted))?).await?;
-    }
-    let row = find(&state, caller.account.id, id).await?;
-    Ok(axum::Json(Forwarding::from(row)).into_response())
+    let (account, now) = (caller.account.id, state.clock.now_ms());
+    let before = find(&state, account, id).await?.hours();
+    let wanted = change.content.map(|wanted| content(Some(wanted))).transpose()?;
+    let Change { when, times, quiet_hours, time_zone, paused, .. } = change;
+    let hours = hours(before.clone(), when.as_deref(), times, quiet_hours, time_zone)?;
+    let hours = (hours != before).then_some(hours);
+    state.store.change_forwarding(account, id, rows::Change { content: wanted, hours, paused }, now).await?;
+    let row = find(&state, account, id).await?;
+    Ok(axum::Json(Forwarding::of(row, now)).into_response())
 }
 
 /// Forgets an outside address: nothing more goes there, and the reply addresses it was given no longer work.
@@ -215,7 +308,7 @@ pub async fn resend(State(state): State<AppState>, caller: Caller, Id(id): Id) -
         store::Error::Conflict => verified(),
         other => other.into(),
     })?;
-    Ok((StatusCode::ACCEPTED, axum::Json(Forwarding::from(row))).into_response())
+    Ok((StatusCode::ACCEPTED, axum::Json(Forwarding::of(row, now))).into_response())
 }
 
 /// The secret of a verification link.

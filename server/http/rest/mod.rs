@@ -14,6 +14,7 @@ pub mod mailboxes;
 pub mod me;
 pub mod message;
 pub mod messages;
+pub mod mutes;
 pub mod promises;
 pub mod queue;
 pub mod send;
@@ -25,6 +26,7 @@ pub mod threads;
 pub mod time;
 pub mod tokens;
 pub mod uploads;
+pub mod vacation;
 pub mod webhooks;
 
 use axum::Json;
@@ -95,6 +97,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(calls::test))
         .routes(routes!(calls::deliveries))
         .routes(routes!(calls::redeliver))
+        .routes(routes!(mutes::list, mutes::create))
+        .routes(routes!(mutes::delete))
+        .routes(routes!(vacation::get, vacation::set, vacation::end))
         .routes(routes!(admin::accounts, admin::create_account))
         .routes(routes!(queue::list, queue::act))
         .routes(routes!(queue::show))

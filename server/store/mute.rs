@@ -1,0 +1,100 @@
+//! What somebody does not want to be told of: senders and threads. It is filed all the same.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::db::sql;
+use super::{Error, Result, Store};
+
+/// Mutes of one account.
+pub const MOST: i64 = 1000;
+
+/// What is muted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Muted {
+    /// An address, in the form that addresses are compared in.
+    Sender(String),
+    /// A thread of the account.
+    Thread(Uuid),
+}
+
+impl Muted {
+    fn columns(&self) -> (&'static str, String) {
+        match self {
+            Muted::Sender(address) => ("sender", address.clone()),
+            Muted::Thread(id) => ("thread", id.to_string()),
+        }
+    }
+}
+
+/// Whether a message from this sender in this thread is muted by one of these.
+#[must_use]
+pub fn mutes(rows: &[MuteRow], sender: &str, thread: Uuid) -> bool {
+    let (sender, thread) = (sender.to_lowercase(), thread.to_string());
+    rows.iter().any(|row| row.value == if row.kind == "sender" { sender.as_str() } else { thread.as_str() })
+}
+
+/// One mute.
+#[derive(Debug, Clone, FromRow)]
+#[expect(missing_docs, reason = "the columns of the row")]
+pub struct MuteRow {
+    pub id: Uuid,
+    /// `sender` or `thread`.
+    pub kind: String,
+    pub value: String,
+    pub created_at: i64,
+}
+
+impl Store {
+    /// Mutes something; doing so again changes nothing. The mute that is there.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`]: there are [`MOST`] of them.
+    pub async fn mute(&self, account: Uuid, id: Uuid, muted: Muted, now: i64) -> Result<MuteRow> {
+        self.write_for([account], async move |tx| {
+            let (kind, value) = muted.columns();
+            let put = sql("insert into mute (account_id, id, kind, value, created_at) select $1, $2, $3, $4, $5 \
+                           where (select count(*) from mute where account_id = $1) < $6 \
+                           on conflict (account_id, kind, value) do nothing");
+            tx.run(put.bind(account).bind(id).bind(kind).bind(&value).bind(now).bind(MOST)).await?;
+            let there = sql("select id, kind, value, created_at from mute where account_id = $1 and kind = $2 and value = $3");
+            let there: Option<MuteRow> = tx.first(there.bind(account).bind(kind).bind(&value)).await?;
+            there.ok_or(Error::Conflict)
+        })
+        .await
+    }
+
+    /// What an account has muted, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mutes(&self, account: Uuid) -> Result<Vec<MuteRow>> {
+        let all = sql(
+            "select id, kind, value, created_at from mute where account_id = $1 order by created_at, id limit $2",
+        );
+        self.all(all.bind(account).bind(MOST)).await
+    }
+
+    /// Ends a mute.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn unmute(&self, account: Uuid, id: Uuid) -> Result<()> {
+        self.write_for([account], async move |tx| {
+            let gone = sql("delete from mute where account_id = $1 and id = $2");
+            if tx.run(gone.bind(account).bind(id)).await? == 1 { Ok(()) } else { Err(Error::NotFound) }
+        })
+        .await
+    }
+
+    /// Whether an account wants to be told nothing of a message from this sender in this thread.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_muted(&self, account: Uuid, sender: &str, thread: Uuid) -> Result<bool> {
+        let any = sql("select id from mute where account_id = $1 and ((kind = 'sender' and value = $2) \
+                       or (kind = 'thread' and value = $3)) limit 1");
+        let any = any.bind(account).bind(sender.to_lowercase()).bind(thread.to_string());
+        Ok(self.first::<(Uuid,)>(any).await?.is_some())
+    }
+}

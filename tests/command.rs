@@ -100,7 +100,7 @@ async fn a_wrong_setting_is_named() {
         ("RESTANTE_HTTP__LISTEN", "nowhere", "listen"),
         ("RESTANTE_DELIVERY__FIRST_RETRY", "soon", "first_retry"),
         ("RESTANTE_RELAY__URL", "http://relay.test", "relay"),
-        ("RESTANTE_RELAY__URL", "mx", "relay"),
+        ("RESTANTE_RELAY__URL", "relay.test", "relay"),
         ("RESTANTE_DATABASE__URL", "mysql://localhost/x", "database.url"),
         ("RESTANTE_LOG__LEVEL", "restante=loud", "log.level"),
     ] {

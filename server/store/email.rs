@@ -244,9 +244,11 @@ impl Store {
             lock(tx, account).await?;
             let gone = sql("delete from email where account_id = $1 and id = $2 returning thread_id");
             let (thread,): (Uuid,) = tx.one(gone.bind(account).bind(id)).await?;
-            let keywords = sql("delete from email_keyword where account_id = $1 and email_id = $2");
-            let doubt = sql("delete from unverified_reply where account_id = $1 and email_id = $2");
-            tx.batch([keywords, doubt].map(|gone| gone.bind(account).bind(id))).await?;
+            tx.batch([
+                sql("delete from email_keyword where account_id = $1 and email_id = $2").bind(account).bind(id),
+                sql("delete from unverified_reply where account_id = $1 and email_id = $2").bind(account).bind(id),
+            ])
+            .await?;
             let told = json!({ "message_id": id, "thread_id": thread, "destroyed": true });
             tell(tx, account, "message.updated", vec![told], now).await.map(drop)
         })

@@ -44,7 +44,7 @@ async fn explain(store: &Store, id: Uuid, now: i64) -> anyhow::Result<Vec<String
         if let Some(row) = store.submission(account, submission).await? {
             match row.state(now) {
                 "scheduled" => {
-                    lines.push(format!("It is not sent before {}.", shown(row.send_at.unwrap_or(now))))
+                    lines.push(format!("It is not sent before {}.", shown(row.send_at.unwrap_or(now))));
                 }
                 "held" => {
                     lines.push(format!(

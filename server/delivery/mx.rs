@@ -30,6 +30,9 @@ const TRIES: usize = 5;
 /// Hosts that are remembered with their idle connections.
 const HOSTS: usize = 1000;
 
+/// A mail host: its name, one of its addresses, and how the way there is encrypted.
+type Host = (String, IpAddr, Tls);
+
 /// The way to every domain's own hosts.
 pub(super) struct Mx {
     resolver: Resolver,
@@ -38,7 +41,7 @@ pub(super) struct Mx {
     name: String,
     settings: Settings,
     memory: Arc<Semaphore>,
-    hosts: Mutex<HashMap<(String, IpAddr, Tls), (Relay, Instant)>>,
+    hosts: Mutex<HashMap<Host, (Relay, Instant)>>,
 }
 
 impl Mx {

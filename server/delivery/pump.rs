@@ -127,7 +127,10 @@ impl Inner {
                 turns.next(free, |name| most.saturating_sub(counts.of.get(name).map_or(0, |(all, _)| *all)))
             }
             Lane::Outside => {
-                let mut rooms = Rooms::new(self, &counts, now);
+                // No more than its share at a time: else the oldest mail of all would be taken first, and new mail
+                // to a destination that has little would wait for all that others hold.
+                let each = (free / turns.names().count().max(1)).max(1);
+                let mut rooms = Rooms::new(self, &counts, each, now);
                 turns.next(free, |name| rooms.of(name))
             }
         };
@@ -299,11 +302,13 @@ struct Rooms<'a> {
     /// How many more may begin at destinations that are not known to be well: together they never take more than
     /// half of all hands, however many they are.
     unproven: usize,
+    /// The share of one destination.
+    each: usize,
     now: i64,
 }
 
 impl<'a> Rooms<'a> {
-    fn new(worker: &'a Inner, counts: &'a Counts, now: i64) -> Self {
+    fn new(worker: &'a Inner, counts: &'a Counts, each: usize, now: i64) -> Self {
         let at_once = worker.settings.at_once;
         let (mut hops, mut unproven) = (HashMap::new(), (at_once / 2).max(1));
         // Of those that take long there may be more; but never so many that nobody else is left a place.
@@ -318,7 +323,7 @@ impl<'a> Rooms<'a> {
             unproven = unproven.saturating_sub(*brisk);
             stuck = stuck.saturating_sub(*all);
         }
-        Self { worker, counts, hops, unproven: unproven.min(stuck), now }
+        Self { worker, counts, hops, unproven: unproven.min(stuck), each, now }
     }
 
     fn of(&mut self, name: &str) -> usize {
@@ -326,7 +331,8 @@ impl<'a> Rooms<'a> {
         let Room::Window { most, proven } = health.room(name, settings.per_destination, self.now) else {
             return 0;
         };
-        let mut room = most.saturating_sub(self.counts.of.get(name).map_or(0, |(all, _)| *all));
+        let mut room =
+            most.saturating_sub(self.counts.of.get(name).map_or(0, |(all, _)| *all)).min(self.each);
         if !proven {
             room = room.min(self.unproven);
         }

@@ -226,7 +226,7 @@ fn mail(rest: &str) -> Result<Mail, Reply> {
             // Who sent it first, as somebody says (RFC 4954 §5): it counts for nothing here.
             ("AUTH", Some(value)) if !auth && !value.is_empty() => auth = true,
             ("RET", Some(value)) if mail.full.is_none() => {
-                mail.full = Some(notify::full(value).map_err(malformed)?)
+                mail.full = Some(notify::full(value).map_err(malformed)?);
             }
             ("ENVID", Some(value)) if mail.envelope_id.is_none() => {
                 mail.envelope_id = Some(notify::envelope_id(value).map_err(malformed)?);

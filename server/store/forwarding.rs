@@ -80,6 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`]: the account has it, or has [`MOST`] of them.
+    #[expect(clippy::too_many_arguments, reason = "the columns of the row, and the mail that asks")]
     pub async fn create_forwarding(
         &self,
         account: Uuid,

@@ -60,6 +60,6 @@ impl Inner {
             metadata: None,
         };
         let notices = self.notices_of(&email, true).await?;
-        Ok(Filed { email, blob: Some(blob.summarised(&content)), asked: None, notices })
+        Ok(Filed { email, blob: Some(blob.summarised(&content)), asked: None, notices, unverified: None })
     }
 }

@@ -245,8 +245,12 @@ impl Store {
             let gone = sql("delete from email where account_id = $1 and id = $2 returning thread_id");
             let (thread,): (Uuid,) = tx.one(gone.bind(account).bind(id)).await?;
             tx.batch([
-                sql("delete from email_keyword where account_id = $1 and email_id = $2").bind(account).bind(id),
-                sql("delete from unverified_reply where account_id = $1 and email_id = $2").bind(account).bind(id),
+                sql("delete from email_keyword where account_id = $1 and email_id = $2")
+                    .bind(account)
+                    .bind(id),
+                sql("delete from unverified_reply where account_id = $1 and email_id = $2")
+                    .bind(account)
+                    .bind(id),
             ])
             .await?;
             let told = json!({ "message_id": id, "thread_id": thread, "destroyed": true });

@@ -294,6 +294,24 @@ vacation_reply.account_id uuid not null
 vacation_reply.sender text not null
 vacation_reply.delivery_id uuid not null
 vacation_reply.at bigint not null
+webhook.account_id uuid not null
+webhook.id uuid not null
+webhook.url text not null
+webhook.types text not null
+webhook.headers text not null
+webhook.cursor bigint not null
+webhook.told bigint
+webhook.failing_since bigint
+webhook.disabled_at bigint
+webhook.disabled_reason text
+webhook.created_at bigint not null
+webhook_key.account_id uuid not null
+webhook_key.webhook_id uuid not null
+webhook_key.id uuid not null
+webhook_key.secret bytea not null
+webhook_key.seed bytea not null
+webhook_key.created_at bigint not null
+webhook_key.expires_at bigint
 writer.id uuid not null
 writer.seq bigint not null
 writer.at bigint not null
@@ -352,6 +370,8 @@ unverified_reply UNIQUE (confirm_digest)
 upload PRIMARY KEY (account_id, id)
 vacation PRIMARY KEY (account_id)
 vacation_reply PRIMARY KEY (account_id, sender)
+webhook PRIMARY KEY (account_id, id)
+webhook_key PRIMARY KEY (account_id, webhook_id, id)
 writer PRIMARY KEY (id)
 
 CREATE INDEX address_account ON public.address USING btree (account_id, main)
@@ -360,12 +380,14 @@ CREATE INDEX answer_link_promise ON public.answer_link USING btree (account_id, 
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
 CREATE INDEX attempt_at ON public.attempt USING btree (at)
+CREATE INDEX delivery_called ON public.delivery USING btree (settled_at) WHERE ((kind = 'webhook'::text) AND (settled_at IS NOT NULL))
 CREATE INDEX delivery_digest ON public.delivery USING btree (digest) WHERE (digest IS NOT NULL)
 CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
 CREATE INDEX delivery_timer ON public.delivery USING btree (account_id, subject_id) WHERE ((kind = 'timer'::text) AND (settled_at IS NULL))
+CREATE INDEX delivery_webhook ON public.delivery USING btree (account_id, subject_id, id) WHERE (kind = 'webhook'::text)
 CREATE INDEX delivery_when ON public.delivery USING btree (lane, due_at, destination) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
 CREATE INDEX draft_updated ON public.draft USING btree (account_id, updated_at, id)
 CREATE INDEX email_digest ON public.email USING btree (digest)
@@ -436,6 +458,8 @@ CREATE UNIQUE INDEX unverified_reply_pkey ON public.unverified_reply USING btree
 CREATE UNIQUE INDEX upload_pkey ON public.upload USING btree (account_id, id)
 CREATE UNIQUE INDEX vacation_pkey ON public.vacation USING btree (account_id)
 CREATE UNIQUE INDEX vacation_reply_pkey ON public.vacation_reply USING btree (account_id, sender)
+CREATE UNIQUE INDEX webhook_key_pkey ON public.webhook_key USING btree (account_id, webhook_id, id)
+CREATE UNIQUE INDEX webhook_pkey ON public.webhook USING btree (account_id, id)
 CREATE UNIQUE INDEX writer_pkey ON public.writer USING btree (id)
 
 CREATE TRIGGER email_search_added AFTER INSERT ON public.email FOR EACH ROW EXECUTE FUNCTION email_search_added()

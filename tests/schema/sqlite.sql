@@ -401,18 +401,44 @@ CREATE TABLE vacation_reply (
   at bigint not null,
   primary key (account_id, sender)
 );
+CREATE TABLE webhook (
+  account_id uuid not null,
+  id uuid not null,
+  url text not null,
+  types text not null,                -- separated by spaces; empty: every type
+  headers text not null,              -- JSON; never shown
+  cursor bigint not null,             -- how far the account's log was looked through for it
+  told bigint,                        -- the last event that was owed to it
+  failing_since bigint,
+  disabled_at bigint,
+  disabled_reason text,               -- gone, failing, user
+  created_at bigint not null,
+  primary key (account_id, id)
+);
+CREATE TABLE webhook_key (
+  account_id uuid not null,
+  webhook_id uuid not null,           -- all zeros: the calls to the callback addresses of the account's questions
+  id uuid not null,
+  secret bytea not null,              -- of HMAC-SHA256 (v1)
+  seed bytea not null,                -- of Ed25519 (v1a)
+  created_at bigint not null,
+  expires_at bigint,
+  primary key (account_id, webhook_id, id)
+);
 CREATE INDEX address_account on address (account_id, main);
 CREATE INDEX answer_link_person on answer_link (person_id, address);
 CREATE INDEX answer_link_promise on answer_link (account_id, promise_id);
 CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
 CREATE INDEX attempt_at on attempt (at);
+CREATE INDEX delivery_called on delivery (settled_at) where kind = 'webhook' and settled_at is not null;
 CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
 CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null and held_at is null;
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
 CREATE INDEX delivery_timer on delivery (account_id, subject_id) where kind = 'timer' and settled_at is null;
+CREATE INDEX delivery_webhook on delivery (account_id, subject_id, id) where kind = 'webhook';
 CREATE INDEX delivery_when on delivery (lane, due_at, destination) where settled_at is null and held_at is null;
 CREATE INDEX draft_updated on draft (account_id, updated_at, id);
 CREATE INDEX email_digest on email (digest);

@@ -305,7 +305,7 @@ impl Confirmation<'_> {
         let subject = format!("Confirm: mail of {} is to be forwarded to you", self.account);
         let id = format!("confirm.{}@{}", self.delivery.simple(), self.domain);
         ask(
-            Question {
+            &Question {
                 to: self.to,
                 domain: self.domain,
                 subject: &subject,
@@ -359,7 +359,7 @@ impl Doubt<'_> {
         let subject = format!("Confirm: did you write \u{201c}{}\u{201d}?", self.content.subject.trim());
         let id = format!("confirm.{}@{}", self.delivery.simple(), self.domain);
         ask(
-            Question {
+            &Question {
                 to: self.to,
                 domain: self.domain,
                 subject: &subject,
@@ -382,7 +382,7 @@ struct Question<'a> {
     now: i64,
 }
 
-fn ask(question: Question<'_>, out: &mut dyn Write) -> io::Result<Content> {
+fn ask(question: &Question<'_>, out: &mut dyn Write) -> io::Result<Content> {
     let from: Address = format!("notify@{}", question.domain).parse().map_err(io::Error::other)?;
     compose(
         Compose {

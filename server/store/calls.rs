@@ -8,7 +8,7 @@ use super::db::{Statement, sql};
 use super::delivery::{Lane, NewDelivery};
 use super::event::EventRow;
 use super::tracking::AttemptRow;
-use super::webhook::{COLUMNS, WebhookRow};
+use super::webhook::{WEBHOOKS, WebhookRow};
 use super::{Error, Result, Store, Topic};
 use crate::mail::id::{Ids, derived};
 
@@ -131,7 +131,7 @@ impl Store {
     /// The same for one webhook, whose account's log has reached `modseq`.
     async fn hand_out_to(&self, account: Uuid, id: Uuid, modseq: i64, ids: &Ids, now: i64) -> Result<bool> {
         let one =
-            sql(COLUMNS).push("where w.account_id = ").push_bind(account).push(" and w.id = ").push_bind(id);
+            sql(WEBHOOKS).push("where w.account_id = ").push_bind(account).push(" and w.id = ").push_bind(id);
         let Some(webhook) = self.first::<WebhookRow>(one).await? else { return Ok(false) };
         let events = self.events(account, webhook.cursor, &webhook.types(), AT_ONCE).await?;
         let mut told = webhook.told;

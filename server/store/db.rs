@@ -376,14 +376,13 @@ impl Tx {
                 self.touched = true;
                 self.tally.statements.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 let calls = &self.tally.calls;
-                let done = match on_postgres(conn, &mut self.prepared, batch, calls).await {
+                match on_postgres(conn, &mut self.prepared, batch, calls).await {
                     Err(Error::Database(error)) => {
                         self.trouble = Trouble::of(&error);
                         return Err(error.into());
                     }
                     done => done?,
-                };
-                done
+                }
             }
         };
         self.broken = false;

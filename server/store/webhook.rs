@@ -65,7 +65,7 @@ pub struct NewKey {
 /// What signs the calls to the callback addresses of an account's questions has this in the place of a webhook.
 pub const CALLBACKS: Uuid = Uuid::nil();
 
-pub(super) const COLUMNS: &str = "select w.account_id, w.id, w.url, w.types, w.headers, w.cursor, w.told, \
+pub(super) const WEBHOOKS: &str = "select w.account_id, w.id, w.url, w.types, w.headers, w.cursor, w.told, \
      w.failing_since, w.disabled_at, w.disabled_reason, w.created_at from webhook w ";
 
 impl NewKey {
@@ -106,7 +106,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn webhooks(&self, account: Uuid) -> Result<Vec<WebhookRow>> {
-        let by = sql(COLUMNS).push("where w.account_id = ").push_bind(account);
+        let by = sql(WEBHOOKS).push("where w.account_id = ").push_bind(account);
         self.all(by.push(" order by w.id limit ").push_bind(MOST)).await
     }
 
@@ -115,7 +115,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn webhook(&self, account: Uuid, id: Uuid) -> Result<Option<WebhookRow>> {
-        let by = sql(COLUMNS).push("where w.account_id = ").push_bind(account).push(" and w.id = ");
+        let by = sql(WEBHOOKS).push("where w.account_id = ").push_bind(account).push(" and w.id = ");
         self.first(by.push_bind(id)).await
     }
 

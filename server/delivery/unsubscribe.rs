@@ -2,15 +2,14 @@
 
 use uuid::Uuid;
 
-use crate::mail::id::{digest, hex};
+use crate::mail::id::{digest, hex, mac};
 
 /// Hexadecimal digits of the proof.
 const PROOF: usize = 32;
 
-/// What proves a link: hashed twice, with the key in front each time.
+/// What proves a link: HMAC-SHA256 (RFC 2104), cut to 128 bits.
 fn proof(key: &[u8; 32], account: Uuid, forwarding: Uuid) -> String {
-    let inner = digest(&[key, b"unsubscribe", account.as_bytes(), forwarding.as_bytes()]);
-    let mut proof = hex(&digest(&[key, b"proof", &inner]));
+    let mut proof = hex(&mac(key, &[b"unsubscribe", account.as_bytes(), forwarding.as_bytes()]));
     proof.truncate(PROOF);
     proof
 }

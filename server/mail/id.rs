@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ring::hmac;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -139,6 +140,19 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
         hash.update(part);
     }
     hash.finalize().into()
+}
+
+/// HMAC-SHA256 (RFC 2104) of the parts, each with its length before it: only who has the key can make it.
+#[must_use]
+pub fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    let mut octets = [0; 32];
+    octets.copy_from_slice(mac.sign().as_ref());
+    octets
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use uuid::Uuid;
 
 use super::address::Address;
-use super::id::digest;
+use super::id::mac;
 
 /// What a return address's local part begins with.
 const TAG: &str = "b+";
@@ -31,11 +31,9 @@ pub struct ReturnPath {
 
 impl ReturnPath {
     fn proof(&self, key: &[u8; 32]) -> [u8; PROOF] {
-        // Hashed twice, with the key in front each time, so that a proof says nothing about another.
-        let inner = digest(&[key, b"return-path", self.account_id.as_bytes(), self.delivery_id.as_bytes()]);
-        let outer = digest(&[key, b"proof", &inner]);
+        let whole = mac(key, &[b"return-path", self.account_id.as_bytes(), self.delivery_id.as_bytes()]);
         let mut proof = [0; PROOF];
-        proof.copy_from_slice(&outer[..PROOF]);
+        proof.copy_from_slice(&whole[..PROOF]);
         proof
     }
 

@@ -51,6 +51,34 @@ both!(a_unit_reads_its_own_writes, |engine| async move {
     assert_eq!(kept(&store).await, [1, 2, 13, 14]);
 });
 
+both!(values_are_values_whatever_is_in_them, |engine| async move {
+    let database = Database::new(engine).await;
+    let store = database.store().await;
+    let texts = ["it's", "a\\'; delete from domain; --", "$1 ? :x", "\u{1f600} \u{202e}\n\t", "", "\\x00 E'\\n'"];
+    let bytes: Vec<u8> = (0..=255).collect();
+    store
+        .write(async move |tx| {
+            let rows = texts.iter().enumerate().map(|(n, text)| {
+                let put = sql("insert into blob (digest, size, content, summary, place, created_at) \
+                               values ($1, $2, $3, $4, $5, $6)");
+                let put = put.bind(vec![n as u8]).bind(i64::MIN + n as i64).bind(&bytes);
+                put.bind(*text).bind(None::<String>).bind(i64::MAX)
+            });
+            tx.batch(rows).await.map(drop)
+        })
+        .await
+        .unwrap();
+    let kept: Vec<(i64, Vec<u8>, String, Option<String>, i64)> = store
+        .all(sql("select size, content, summary, place, created_at from blob order by digest"))
+        .await
+        .unwrap();
+    assert_eq!(kept.len(), texts.len());
+    for (n, row) in kept.into_iter().enumerate() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(row, (i64::MIN + n as i64, all, texts[n].to_owned(), None, i64::MAX));
+    }
+});
+
 both!(a_failing_unit_fails_alone, |engine| async move {
     let database = Database::new(engine).await;
     let store = database.store().await;

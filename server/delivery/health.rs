@@ -80,6 +80,13 @@ impl Health {
         self.with(|states| states.get(name)?.blocked.clone()).filter(|blocked| blocked.blocked_until > now)
     }
 
+    /// Whether there is any at which nothing is tried at this time.
+    pub(super) fn any_blocked(&self, now: i64) -> bool {
+        let blocked =
+            |state: &State| state.blocked.as_ref().is_some_and(|blocked| blocked.blocked_until > now);
+        self.with(|states| states.values().any(blocked))
+    }
+
     /// One ended as its destination wanted; whether it was blocked before.
     pub(super) fn well(&self, name: &str, most: usize) -> bool {
         self.with(|states| {

@@ -104,8 +104,12 @@ impl Inner {
             turns.reset();
             return Ok(0);
         }
-        if turns.look(store, lane, now, self.settings.poll).await? && lane == Lane::Outside {
+        let walked = turns.look(store, lane, now, self.settings.poll).await?;
+        // Somebody may have asked for one that cannot be reached to be tried anew.
+        if lane == Lane::Outside && (walked || self.health.any_blocked(now)) {
             self.health.adopt(store.blocked().await?);
+        }
+        if lane == Lane::Outside && walked {
             let mut keys: HashMap<String, Vec<Arc<Key>>> = HashMap::new();
             for (domain, key) in store.dkim_keys().await? {
                 keys.entry(domain).or_default().push(Arc::new(key));

@@ -454,8 +454,12 @@ impl Store {
             let retry =
                 sql("update delivery set due_at = $1, held_at = null where account_id = $2 and id = $3 \
                              and settled_at is null and (leased_until is null or leased_until <= $1)");
+            // Whoever asks for it wants to know whether it can be reached now. A relay's name has its port.
+            let anew = sql("delete from destination where name like '%:%' or name in \
+                            (select destination from delivery where account_id = $1 and id = $2)");
             tx.ring(Topic::Queue);
-            tx.batch([retry.bind(now).bind(account).bind(id).expect(1)]).await.map(drop)
+            let retry = retry.bind(now).bind(account).bind(id).expect(1);
+            tx.batch([retry, anew.bind(account).bind(id)]).await.map(drop)
         })
         .await
     }

@@ -133,11 +133,7 @@ impl Store {
     pub async fn act(&self, act: Act, account: Uuid, id: Uuid, now: i64) -> Result<()> {
         match act {
             Act::Cancel => self.cancel_delivery(account, id, now).await,
-            Act::Retry => {
-                let Some(row) = self.delivery(account, id).await? else { return Err(Error::NotFound) };
-                self.try_anew(&row.destination).await?;
-                self.retry_delivery(account, id, now).await
-            }
+            Act::Retry => self.retry_delivery(account, id, now).await,
             Act::Hold | Act::Release => {
                 let set = match act {
                     Act::Hold => {

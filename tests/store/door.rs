@@ -54,7 +54,8 @@ both!(a_unit_reads_its_own_writes, |engine| async move {
 both!(values_are_values_whatever_is_in_them, |engine| async move {
     let database = Database::new(engine).await;
     let store = database.store().await;
-    let texts = ["it's", "a\\'; delete from domain; --", "$1 ? :x", "\u{1f600} \u{202e}\n\t", "", "\\x00 E'\\n'"];
+    let texts =
+        ["it's", "a\\'; delete from domain; --", "$1 ? :x", "\u{1f600} \u{202e}\n\t", "", "\\x00 E'\\n'"];
     let bytes: Vec<u8> = (0..=255).collect();
     store
         .write(async move |tx| {

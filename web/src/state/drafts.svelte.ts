@@ -40,8 +40,12 @@ class Drafts {
   get all(): Draft[] { return this.#all; }
   set all(all: Draft[]) { this.#all = all; compose.drafts = all.length; }
 
+  /** Whether what is kept has been read. */
+  loaded = false;
+
   /** Reads what is kept for the account that is signed in. */
   load(): void {
+    this.loaded = true;
     const keys = Object.keys(localStorage).filter((key) => key.startsWith(prefix()) && !key.endsWith('.gone'));
     this.all = keys.map(read).filter((draft) => draft !== null).sort((a, b) => b.updated - a.updated);
   }
@@ -123,6 +127,7 @@ class Drafts {
   clear(): void {
     for (const key of Object.keys(localStorage)) if (key.startsWith('restante.draft.')) localStorage.removeItem(key);
     this.all = [];
+    this.loaded = false;
   }
 }
 

@@ -30,6 +30,8 @@ export const writer = {
 
   /** Shows the reply that was begun in a conversation earlier, if there is one. */
   takeUp(thread: string): void {
+    // A conversation opened first of all comes before the drafts are read.
+    if (!drafts.loaded) drafts.load();
     const kept = drafts.all.find((draft) => draft.kind === 'reply' && draft.thread === thread);
     if (kept === undefined || compose.inline !== null || compose.window?.key === kept.key) return;
     compose.quiet = true;

@@ -170,8 +170,9 @@ impl Store {
 
     /// Matches below a place, newest first.
     async fn hits(&self, account: Uuid, text: &str, below: i64, limit: usize) -> Result<Vec<Hit>> {
+        // A cross join is walked in its own order: the other way round each email would be a search of its own.
         let matching = split(
-            "select s.place, s.email_id from search_text t join search s on s.place = t.rowid \
+            "select s.place, s.email_id from search_text t cross join search s on s.place = t.rowid \
              where s.account_id = $1 and t.search_text match $2 and t.rowid < $3 order by t.rowid desc limit $4",
             "select place, email_id from search where account_id = $1 and doc @@ $2::tsquery and place < $3 \
              order by place desc limit $4",

@@ -117,7 +117,10 @@ impl App {
             store,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
-            settings: Arc::new(submission::Settings::default()),
+            settings: Arc::new(submission::Settings {
+                suppress_for: config.delivery.suppress_for,
+                ..submission::Settings::default()
+            }),
             domain: domain.into(),
             relays: config.relay.url.is_some(),
             http: Client::new(config.webhooks.reach(), &[]),
@@ -165,7 +168,6 @@ impl App {
                 content: self.config.relay.content_within,
             },
             delay_notice_after: retry.delay_notice_after,
-            suppress_for: retry.suppress_for,
             public_url: public_url.as_str().trim_end_matches('/').to_owned(),
             retry: Schedule {
                 first: retry.first_retry,
@@ -246,7 +248,7 @@ impl App {
                 Some(tls) => Some(Arc::new(smtp::Certificate::read(tls.clone()).context("smtp.tls")?)),
                 None => None,
             };
-            let checks = if config.smtp.authenticate { checks() } else { None };
+            let checks = if config.smtp.authenticate { checks(&config.relay.name_servers) } else { None };
             let means = smtp::Means { certificate, checks };
             let door = smtp::Door::with(context.clone(), settings, means);
             tasks.spawn(door.clone().serve(listener, shutdown.clone()));
@@ -293,8 +295,8 @@ impl Running {
 }
 
 /// What looks up SPF, DKIM and DMARC; a machine without DNS does without.
-fn checks() -> Option<Arc<smtp::Checks>> {
-    match smtp::Checks::system() {
+fn checks(name_servers: &[SocketAddr]) -> Option<Arc<smtp::Checks>> {
+    match smtp::Checks::new(name_servers) {
         Ok(checks) => Some(Arc::new(checks)),
         Err(error) => {
             tracing::warn!(%error, "mail from outside is not checked for SPF, DKIM and DMARC");

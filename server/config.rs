@@ -339,8 +339,15 @@ impl Config {
             (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&lease),
             "delivery.lease must be from 1s to 1h"
         );
-        self.next_hop()?;
-        self.domains()?;
+        let (way, domains) = (self.next_hop()?, self.domains()?);
+        anyhow::ensure!(
+            domains.is_empty() || way.is_some_and(|way| way != Way::Capture),
+            "relay.domains needs a relay.url that sends: without one all mail for outside is refused or captured"
+        );
+        anyhow::ensure!(
+            !domains.values().any(|way| *way == Way::Capture),
+            "relay.domains: only relay.url can be capture"
+        );
         let Relay { connections, connect_within, reply_within, content_within, .. } = &self.relay;
         anyhow::ensure!((1..=256).contains(connections), "relay.connections is from 1 to 256");
         for (name, span) in

@@ -47,7 +47,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         all.push(Found::Doubtful("sending is paused; restante queue resume ends it".into()));
     }
     all.push(match way {
-        None => Found::Doubtful("relay.url is not set: mail to the outside waits".into()),
+        None => Found::Doubtful("relay.url is not set: mail to the outside is refused".into()),
         Some(Way::Capture) => Found::Doubtful("this is a sandbox: nothing is sent".into()),
         Some(Way::Mx(_)) => Found::Good("mail goes to each domain's own mail hosts".into()),
         Some(Way::Hop(hop)) => match tokio::net::lookup_host((hop.host.as_str(), hop.port)).await {

@@ -77,13 +77,14 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
                     },
                 )?;
             }
-            records(&context.store, &domain, &host).await?;
+            records(&context.store.dkim_keys().await?, &domain, &host);
         }
         Command::Records { domain } => {
             let only = domain.as_deref().map(name).transpose()?;
+            let keys = store.dkim_keys().await?;
             for domain in ours(store).await? {
                 if only.as_ref().is_none_or(|only| *only == domain) {
-                    records(store, &domain, &host).await?;
+                    records(&keys, &domain, &host);
                 }
             }
         }
@@ -110,16 +111,15 @@ fn name(domain: &str) -> anyhow::Result<String> {
 }
 
 /// Prints what a zone needs; `host` is the name of this server.
-async fn records(store: &Store, domain: &str, host: &str) -> anyhow::Result<()> {
+fn records(keys: &[(String, dkim::Key)], domain: &str, host: &str) {
     say(&format!("{domain}. MX 10 {host}."));
     say(&format!("{domain}. TXT \"v=spf1 mx -all\""));
-    for (of, key) in store.dkim_keys().await? {
+    for (of, key) in keys {
         if of == domain {
             say(&format!("{}. TXT {}", key.name(), quoted(&key.record())));
         }
     }
     say(&format!("_dmarc.{domain}. TXT \"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}\""));
-    Ok(())
 }
 
 /// A text as strings of at most 255 octets each (RFC 1035 §3.3).

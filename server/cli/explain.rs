@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::config::Config;
 use crate::store::Store;
+use crate::store::destination::Blocked;
 use crate::store::tracking::{AttemptRow, DeliveryRow, State};
 
 use super::queue::shown;
@@ -32,7 +33,7 @@ pub(super) async fn run(config: Config, id: Uuid) -> anyhow::Result<()> {
 }
 
 async fn explain(store: &Store, id: Uuid, now: i64) -> anyhow::Result<Vec<String>> {
-    let mut lines = Vec::new();
+    let (mut lines, blocked) = (Vec::new(), store.blocked().await?);
     for account in store.owners(id).await? {
         let Some(email) = store.email(account, id).await? else { continue };
         let from = email.from_address.as_deref().unwrap_or("nobody");
@@ -61,7 +62,9 @@ async fn explain(store: &Store, id: Uuid, now: i64) -> anyhow::Result<Vec<String
         }
         for delivery in store.deliveries_of(account, submission, None, RECIPIENTS).await? {
             lines.push(format!("To {}:", delivery.recipient));
-            lines.extend(course(store, &delivery, now).await?.into_iter().map(|line| format!("  {line}")));
+            lines.extend(
+                course(store, &blocked, &delivery, now).await?.into_iter().map(|line| format!("  {line}")),
+            );
         }
     }
     if lines.is_empty() {
@@ -69,18 +72,25 @@ async fn explain(store: &Store, id: Uuid, now: i64) -> anyhow::Result<Vec<String
             bail!("there is no message and no delivery with the id {id}");
         };
         lines.push(format!("To {} ({}):", delivery.recipient, delivery.kind));
-        lines.extend(course(store, &delivery, now).await?.into_iter().map(|line| format!("  {line}")));
+        lines.extend(
+            course(store, &blocked, &delivery, now).await?.into_iter().map(|line| format!("  {line}")),
+        );
     }
     Ok(lines)
 }
 
 /// What was tried for one recipient, and how it stands.
-pub(super) async fn course(store: &Store, row: &DeliveryRow, now: i64) -> anyhow::Result<Vec<String>> {
+pub(super) async fn course(
+    store: &Store,
+    blocked: &[Blocked],
+    row: &DeliveryRow,
+    now: i64,
+) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     for attempt in store.attempts(row.account_id, &[row.id]).await? {
         lines.push(tried(&attempt));
     }
-    let blocked = store.blocked().await?.into_iter().find(|blocked| blocked.name == row.destination);
+    let blocked = blocked.iter().find(|blocked| blocked.name == row.destination);
     lines.push(match row.state(now) {
         State::Scheduled => "It waits for its time.".into(),
         State::Held if row.held_at.is_some() => format!(

@@ -185,7 +185,7 @@ async fn destinations(store: &Store, json: bool) -> anyhow::Result<()> {
 async fn show(store: &Store, id: Uuid, now: i64) -> anyhow::Result<()> {
     let Some(row) = store.any_delivery(id).await? else { bail!("there is no delivery {id}") };
     say(&line(&row, now));
-    for text in super::explain::course(store, &row, now).await? {
+    for text in super::explain::course(store, &store.blocked().await?, &row, now).await? {
         say(&format!("  {text}"));
     }
     Ok(())
@@ -199,11 +199,7 @@ async fn act(store: &Store, act: Act, which: Which, now: i64) -> anyhow::Result<
     }
     let mut refused = 0;
     for id in which.ids {
-        let done = match store.any_delivery(id).await? {
-            Some(row) => store.act(act, row.account_id, id, now).await,
-            None => Err(Error::NotFound),
-        };
-        match done {
+        match store.act_on_any(act, id, now).await {
             Ok(()) => say(&format!("{id}: done.")),
             Err(Error::NotFound) => {
                 refused += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::answered;
-use super::forward::notices;
+use super::forward::addressed;
 use super::notice::may_be_told;
 use super::reply;
 use super::returned::returned;
@@ -17,7 +17,7 @@ use crate::mail::authentication::Authentication;
 use crate::mail::id::hex;
 use crate::mail::message::Content;
 use crate::mail::status::Status;
-use crate::store::account::{ReplyAddress, Resolved};
+use crate::store::account::{ReplyAddress, Resolved, Secret};
 use crate::store::blob::{Blob, Digest};
 use crate::store::delivery::Filed;
 use crate::store::email::{Head, NewEmail};
@@ -180,8 +180,9 @@ async fn answered(
     }
     let Incoming { content, blob, source, .. } = incoming;
     let written = Written { content, digest: blob.digest, source, proof: incoming.proof() };
-    let token = address.local().rsplit('+').next().unwrap_or_default().to_ascii_lowercase();
-    if reply::take(context, &written, asked.as_ref(), &token, stands_for).await? {
+    let secret = Secret::read(address.local());
+    let token = secret.as_ref().map(Secret::token).unwrap_or_default();
+    if reply::take(context, &written, asked.as_ref(), token, stands_for).await? {
         return Ok(None);
     }
     // A message to who asked from somebody outside; or what it answers is gone.
@@ -193,6 +194,12 @@ async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> 
     let blob = incoming.blob.clone().summarised(content);
     let made_up = format!("{}@{}", hex(&incoming.source), context.domain);
     let head = Arc::new(Head::of(content, blob.digest, &made_up));
+    let accounts: Vec<Uuid> = copies.iter().map(|copy| copy.account).collect();
+    let (mut forwardings, mut away) = (Vec::new(), Vec::new());
+    if may_be_told(content, &context.domain) {
+        forwardings = context.store.verified_forwardings(&accounts).await?;
+        away = context.store.vacations(&accounts).await?;
+    }
     loop {
         let mut filed = Vec::with_capacity(copies.len());
         for copy in &copies {
@@ -210,13 +217,15 @@ async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> 
                 promise: None,
                 metadata: None,
             };
-            let told = !copy.seen && copy.role != Role::Junk && may_be_told(content, &context.domain);
-            let mut notices = notices(context, &email, async { Ok(told) }).await?;
+            let told = !copy.seen && copy.role != Role::Junk;
+            let theirs: Vec<_> =
+                forwardings.iter().filter(|one| told && one.account_id == copy.account).cloned().collect();
+            let mut notices = addressed(context, &email, &theirs).await?;
             let unverified = copy.doubt.clone();
             notices
                 .extend(unverified.as_ref().and_then(|doubt| unverified::question(context, &email, doubt)));
             if let Some(sender) = incoming.mail_from.as_ref().filter(|_| told && copy.role == Role::Inbox)
-                && context.store.vacations(&[copy.account]).await?.iter().any(|away| away.is_now(now))
+                && away.iter().any(|one| one.account_id == copy.account && one.is_now(now))
             {
                 notices.extend(vacation::reply(context, &email, content, sender));
             }

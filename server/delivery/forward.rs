@@ -12,7 +12,7 @@ use super::reply::scrub;
 use super::work::attempt;
 use super::{unsubscribe, vacation};
 use crate::mail::address::Address;
-use crate::mail::id::{digest, hex};
+use crate::mail::id::{derived, digest, hex};
 use crate::mail::message::Content;
 use crate::store::account::{Account, ReplyAddress, Resolved, Secret};
 use crate::store::blob::Digest;
@@ -84,11 +84,7 @@ pub(super) async fn addressed(
 
 /// The id of the digest of a time: the same for everything that it tells of.
 fn slot(forwarding: &ForwardingRow, at: i64) -> Uuid {
-    let all =
-        digest(&[b"digest", forwarding.account_id.as_bytes(), forwarding.id.as_bytes(), &at.to_be_bytes()]);
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&all[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    derived("digest", forwarding.account_id, &[&forwarding.id.as_bytes()[..], &at.to_be_bytes()].concat())
 }
 
 /// What a confirmation link's token is kept as.

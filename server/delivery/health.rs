@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::millis;
+use super::relay::{Fault, Handed};
+use super::{Inner, millis};
 use crate::mail::retry::Schedule;
 use crate::store::destination::Blocked;
 
@@ -20,7 +21,7 @@ const PATIENCE: u32 = 3;
 /// States remembered; beyond it those that say nothing are forgotten.
 const REMEMBERED: usize = 20_000;
 /// The longest that a relay which takes everything is left alone: all mail waits for it.
-pub(super) const RELAY: Duration = Duration::from_secs(300);
+const RELAY: Duration = Duration::from_secs(300);
 
 /// One destination or next hop.
 #[derive(Debug, Clone)]
@@ -153,6 +154,61 @@ impl Health {
                 }
             }
         });
+    }
+}
+
+impl Inner {
+    /// Remembers how a next hop and a destination are.
+    pub(super) async fn learn(&self, destination: &str, handed: &Handed) {
+        let hop = self.hops.shared(destination);
+        let (well, failed) = match handed {
+            Handed::Taken(_) | Handed::Refused(_) => (vec![Some(destination), hop], None),
+            Handed::Deferred(reply) => match reply.fault {
+                None => (vec![Some(destination), hop], None),
+                Some(Fault::Hop) => (vec![], Some((hop.unwrap_or(destination), reply))),
+                Some(Fault::Transfer) => (vec![hop], Some((destination, reply))),
+            },
+            Handed::Unfit(_) => (vec![hop], None),
+            Handed::Withheld => return,
+        };
+        for name in well.into_iter().flatten() {
+            let most =
+                if hop == Some(name) { self.settings.connections } else { self.settings.per_destination };
+            if self.health.well(name, most) {
+                tracing::info!(%name, "reached again");
+                if let Err(error) = self.context.store.unblock(name).await {
+                    tracing::warn!(%error, "that it is reached again could not be recorded");
+                }
+            }
+        }
+        let Some((name, reply)) = failed else { return };
+        let schedule = if hop == Some(name) { self.relay_schedule() } else { self.settings.retry };
+        let chance = self.context.ids.chance();
+        let Some(blocked) = self.health.failed(name, &reply.text, &schedule, chance, self.now()) else {
+            return;
+        };
+        let seconds = (blocked.blocked_until - self.now()) / 1000;
+        tracing::warn!(%name, failures = blocked.failures, reason = %blocked.reason, "nothing is sent there for {seconds} s");
+        if let Err(error) = self.context.store.block(blocked).await {
+            tracing::warn!(%error, "that it cannot be reached could not be recorded");
+        }
+    }
+
+    /// How long a relay for everything is left alone.
+    fn relay_schedule(&self) -> Schedule {
+        let retry = self.settings.retry;
+        Schedule { first: retry.first.min(RELAY), max: retry.max.min(RELAY), ..retry }
+    }
+
+    /// Why nothing is tried for a destination at this time.
+    pub(super) fn blocked(&self, destination: &str, now: i64) -> Option<Blocked> {
+        let hop = self.hops.shared(destination).and_then(|hop| self.health.blocked(hop, now));
+        hop.or_else(|| self.health.blocked(destination, now))
+    }
+
+    /// Until when nothing is tried for a destination.
+    pub(super) fn blocked_until(&self, destination: &str, now: i64) -> Option<i64> {
+        Some(self.blocked(destination, now)?.blocked_until)
     }
 }
 

@@ -77,8 +77,6 @@ pub struct Settings {
     pub public_url: String,
     /// When a failed attempt is tried again, and when to give up.
     pub retry: Schedule,
-    /// How long nothing more is sent to an address that does not exist; zero is never.
-    pub suppress_for: Duration,
     /// How long a message is tried before its sender is told that it takes long; zero is never.
     pub delay_notice_after: Duration,
     /// Deliveries worked on at once in each lane: into mailboxes here, and to the outside.
@@ -115,7 +113,6 @@ impl Default for Settings {
                 max: seconds(4 * 3600),
                 give_up_after: seconds(5 * 24 * 3600),
             },
-            suppress_for: seconds(30 * 24 * 3600),
             delay_notice_after: seconds(4 * 3600),
             at_once: 64,
             per_destination: 20,

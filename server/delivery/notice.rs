@@ -303,18 +303,7 @@ impl Confirmation<'_> {
             token = self.token,
         );
         let subject = format!("Confirm: mail of {} is to be forwarded to you", self.account);
-        let id = format!("confirm.{}@{}", self.delivery.simple(), self.domain);
-        ask(
-            &Question {
-                to: self.to,
-                domain: self.domain,
-                subject: &subject,
-                id: &id,
-                text: &text,
-                now: self.now,
-            },
-            out,
-        )
+        ask(self.to, self.domain, &confirm_id(self.delivery, self.domain), &subject, &text, self.now, out)
     }
 }
 
@@ -357,46 +346,38 @@ impl Doubt<'_> {
             token = self.token,
         );
         let subject = format!("Confirm: did you write \u{201c}{}\u{201d}?", self.content.subject.trim());
-        let id = format!("confirm.{}@{}", self.delivery.simple(), self.domain);
-        ask(
-            &Question {
-                to: self.to,
-                domain: self.domain,
-                subject: &subject,
-                id: &id,
-                text: &text,
-                now: self.now,
-            },
-            out,
-        )
+        ask(self.to, self.domain, &confirm_id(self.delivery, self.domain), &subject, &text, self.now, out)
     }
 }
 
-/// A mail of ours that has a link and awaits no reply.
-struct Question<'a> {
-    to: &'a Address,
-    domain: &'a str,
-    subject: &'a str,
-    id: &'a str,
-    text: &'a str,
-    now: i64,
+fn confirm_id(delivery: Uuid, domain: &str) -> String {
+    format!("confirm.{}@{domain}", delivery.simple())
 }
 
-fn ask(question: &Question<'_>, out: &mut dyn Write) -> io::Result<Content> {
-    let from: Address = format!("notify@{}", question.domain).parse().map_err(io::Error::other)?;
+/// A mail of the system's own, which awaits no reply.
+pub(super) fn ask(
+    to: &Address,
+    domain: &str,
+    id: &str,
+    subject: &str,
+    text: &str,
+    now: i64,
+    out: &mut dyn Write,
+) -> io::Result<Content> {
+    let from: Address = format!("notify@{domain}").parse().map_err(io::Error::other)?;
     compose(
         Compose {
             from: Named::new(Some("Restante"), from).map_err(io::Error::other)?,
-            to: vec![question.to.clone().into()],
+            to: vec![to.clone().into()],
             cc: vec![],
             reply_to: vec![],
-            subject: question.subject,
-            date_ms: question.now,
-            message_id: question.id,
+            subject,
+            date_ms: now,
+            message_id: id,
             in_reply_to: None,
             references: &[],
             headers: &[("Auto-Submitted".to_owned(), "auto-generated".to_owned())],
-            text: Some(question.text),
+            text: Some(text),
             html: None,
             attachments: vec![],
         },

@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use uuid::Uuid;
 
 use super::deposit::{Incoming, Rejected};
+use super::millis;
 use super::relay::one_line;
 use crate::mail::address::Address;
 use crate::mail::dsn::{self, Fact};
@@ -23,8 +24,6 @@ use crate::submission::Context;
 
 /// Octets of a report's facts that are read.
 const FACTS: u64 = 64 << 10;
-/// How long an address that bounced is suppressed, in milliseconds: as `delivery.suppress_for` has it by default.
-const SUPPRESS: i64 = 30 * 24 * 3600 * 1000;
 
 /// What a returned message says of the delivery, and where it is filed: the account, the mailbox and the thread; none
 /// where it is for nobody.
@@ -56,9 +55,11 @@ pub(super) async fn returned(
     let address = row.recipient.parse::<Address>().ok();
     let hard = fact.is_failure() && is_hard(fact.status);
     let said = fact.diagnostic.clone().unwrap_or_else(|| fact.status.to_string());
+    let spell = millis(context.settings.suppress_for);
+    let until = now.saturating_add(spell);
     let suppress = address
-        .filter(|_| hard)
-        .map(|address| Suppressed::bounced(&address, &one_line(&said), now, now + SUPPRESS));
+        .filter(|_| hard && spell > 0)
+        .map(|address| Suppressed::bounced(&address, &one_line(&said), now, until));
     let bounced = Bounced {
         account_id: path.account_id,
         delivery_id: path.delivery_id,

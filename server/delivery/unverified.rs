@@ -95,9 +95,9 @@ impl Inner {
 ///
 /// # Errors
 /// [`Error::NotFound`]: the link is used or too old, or the mail is gone.
-pub async fn confirm(context: &Context, token: &str) -> Result<(), Rejected> {
+pub async fn confirm(context: &Context, link: &str) -> Result<(), Rejected> {
     let (store, now) = (&context.store, context.clock.now_ms());
-    let row = store.to_confirm(confirm_digest(token), now).await?.ok_or(Error::NotFound)?;
+    let row = store.to_confirm(confirm_digest(link), now).await?.ok_or(Error::NotFound)?;
     let stands_for = &row.stands_for;
     let account = stands_for.account_id;
     let copy = store.email(account, row.copy_id).await?.ok_or(Error::NotFound)?;
@@ -108,14 +108,13 @@ pub async fn confirm(context: &Context, token: &str) -> Result<(), Rejected> {
     let content = store.content(&digest).await?;
     let written = Written { content: &content, digest, source: &source, proof: Proof::Link };
     // The secret is nowhere but in the mail itself.
-    let known = |local: &str| Secret::read(local).is_some();
-    let token = content.to.iter().chain(&content.cc).find_map(|mailbox| {
+    let secret = content.to.iter().chain(&content.cc).find_map(|mailbox| {
         let (local, _) = mailbox.address.rsplit_once('@')?;
-        known(local).then(|| local.rsplit('+').next().unwrap_or_default().to_ascii_lowercase())
+        Secret::read(local)
     });
+    let token = secret.as_ref().map(Secret::token).unwrap_or_default();
     let asked = answered::asked(context, stands_for).await?;
-    let token = token.unwrap_or_default();
-    let done = reply::take(context, &written, asked.as_ref(), &token, stands_for).await?;
+    let done = reply::take(context, &written, asked.as_ref(), token, stands_for).await?;
     match store.confirmed(account, row.copy_id, now).await {
         // Somebody has pressed twice.
         Ok(()) | Err(Error::NotFound) => {}

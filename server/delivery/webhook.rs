@@ -61,13 +61,17 @@ impl Inner {
         let mut ear = self.context.store.bell().listen(Topic::Logs);
         while !self.stopping.is_cancelled() {
             let began = Instant::now();
-            if let Err(error) = self.hand_out().await {
+            let more = self.hand_out().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "what webhooks are to be told cannot be read; trying again");
-            }
+                false
+            });
             let pause = (began.elapsed() * 10).clamp(PAUSE.0, PAUSE.1);
             let rest = async {
                 tokio::time::sleep(pause).await;
-                ear.wait(self.settings.poll).await;
+                // Something was handed out, so there may be more.
+                if !more {
+                    ear.wait(self.settings.poll).await;
+                }
             };
             self.stopping.run_until_cancelled(rest).await;
         }
@@ -198,9 +202,7 @@ impl Inner {
         let Some(url) = row.callback_url.as_ref().and_then(|url| url.parse().ok()) else { return Ok(None) };
         let mut signers = self.signers(account, CALLBACKS).await?;
         if signers.is_empty() {
-            let key = self.new_key();
-            let now = self.now();
-            self.context.store.rotate_webhook(account, CALLBACKS, key, now, now).await?;
+            self.context.store.first_webhook_key(account, CALLBACKS, self.new_key(), self.now()).await?;
             signers = self.signers(account, CALLBACKS).await?;
         }
         let body = payload("promise.settled", row.settled_at.unwrap_or(row.created_at), &settled(&row));
@@ -316,6 +318,7 @@ mod tests {
                 status: hyper::StatusCode::TOO_MANY_REQUESTS,
                 headers: hyper::HeaderMap::new(),
                 body: Vec::new(),
+                whole: true,
                 remote: "127.0.0.1:1".parse().unwrap(),
             };
             answer.headers.insert(RETRY_AFTER, HeaderValue::from_static(value));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Inner;
-use crate::mail::address::{Address, Named};
-use crate::mail::message::{Compose, compose};
+use super::notice::ask;
+use crate::mail::address::Address;
 use crate::store::delivery::Filed;
 use crate::store::email::{Head, NewEmail};
 use crate::store::mailbox::{Role, role_id};
@@ -19,31 +19,13 @@ impl Inner {
     pub(super) async fn word(&self, account: Uuid, subject: &str, text: &str) -> Result<Filed> {
         let (context, now) = (&self.context, self.now());
         let to = context.store.account(account).await?.ok_or(Error::NotFound)?.address;
-        let unusable = || Error::Unusable("mail.domain is not a domain".into());
-        let from: Address = format!("notify@{}", context.domain).parse().map_err(|_| unusable())?;
-        let to: Address = to.parse().map_err(|_| unusable())?;
+        let to: Address =
+            to.parse().map_err(|_| Error::Unusable("an account's address is damaged".into()))?;
         let id = context.ids.id(now);
         let message_id = format!("notify.{}@{}", id.simple(), context.domain);
         let mut spool = context.store.spool(LIMIT);
         // Small enough to be written here.
-        let content = compose(
-            Compose {
-                from: Named::new(Some("Restante"), from).map_err(|_| unusable())?,
-                to: vec![to.into()],
-                cc: vec![],
-                reply_to: vec![],
-                subject,
-                date_ms: now,
-                message_id: &message_id,
-                in_reply_to: None,
-                references: &[],
-                headers: &[("Auto-Submitted".to_owned(), "auto-generated".to_owned())],
-                text: Some(text),
-                html: None,
-                attachments: vec![],
-            },
-            &mut spool,
-        )?;
+        let content = ask(&to, &context.domain, &message_id, subject, text, now, &mut spool)?;
         let blob = spool.finish()?;
         let email = NewEmail {
             account_id: account,

@@ -5,22 +5,19 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::bounce::Told;
-use super::health::RELAY;
 use super::pump::{Batch, next_attempt};
-use super::relay::{Fault, Handed, Reply, Terms, one_line};
+use super::relay::{Handed, Reply, Terms, one_line};
 use super::route::{Route, route};
 use super::{Inner, millis};
 use crate::mail::address::Address;
 use crate::mail::clock;
 use crate::mail::notify::Notify;
-use crate::mail::retry::Schedule;
 use crate::mail::return_path::ReturnPath;
 use crate::mail::status::Status;
 use crate::promise::escalate::Timer;
 use crate::promise::settle::ask_of;
 use crate::store::blob::{Digest, Stored};
 use crate::store::delivery::{Attempt, Filed, Finish, Leased, Outcome};
-use crate::store::destination::Blocked;
 use crate::store::promise::Whole;
 use crate::store::submission::SubmissionRow;
 use crate::store::suppression::{self, Suppressed};
@@ -194,7 +191,7 @@ impl Inner {
 
     /// Sends nothing more to an address that does not exist.
     async fn suppress(&self, to: &Address, status: Status, reply: &Reply) {
-        let (now, spell) = (self.now(), millis(self.settings.suppress_for));
+        let (now, spell) = (self.now(), millis(self.context.settings.suppress_for));
         if spell == 0 || !suppression::is_hard(status) {
             return;
         }
@@ -247,59 +244,6 @@ impl Inner {
             full: wanted.full,
             envelope_id: wanted.envelope_id,
         }
-    }
-
-    /// Remembers how a next hop and a destination are.
-    async fn learn(&self, destination: &str, handed: &Handed) {
-        let hop = self.hops.shared(destination);
-        let (well, failed) = match handed {
-            Handed::Taken(_) | Handed::Refused(_) => (vec![Some(destination), hop], None),
-            Handed::Deferred(reply) => match reply.fault {
-                None => (vec![Some(destination), hop], None),
-                Some(Fault::Hop) => (vec![], Some((hop.unwrap_or(destination), reply))),
-                Some(Fault::Transfer) => (vec![hop], Some((destination, reply))),
-            },
-            Handed::Unfit(_) => (vec![hop], None),
-            Handed::Withheld => return,
-        };
-        for name in well.into_iter().flatten() {
-            let most =
-                if hop == Some(name) { self.settings.connections } else { self.settings.per_destination };
-            if self.health.well(name, most) {
-                tracing::info!(%name, "reached again");
-                if let Err(error) = self.context.store.unblock(name).await {
-                    tracing::warn!(%error, "that it is reached again could not be recorded");
-                }
-            }
-        }
-        let Some((name, reply)) = failed else { return };
-        let schedule = if hop == Some(name) { self.relay_schedule() } else { self.settings.retry };
-        let chance = self.context.ids.chance();
-        let Some(blocked) = self.health.failed(name, &reply.text, &schedule, chance, self.now()) else {
-            return;
-        };
-        let seconds = (blocked.blocked_until - self.now()) / 1000;
-        tracing::warn!(%name, failures = blocked.failures, reason = %blocked.reason, "nothing is sent there for {seconds} s");
-        if let Err(error) = self.context.store.block(blocked).await {
-            tracing::warn!(%error, "that it cannot be reached could not be recorded");
-        }
-    }
-
-    /// How long a relay for everything is left alone.
-    fn relay_schedule(&self) -> Schedule {
-        let retry = self.settings.retry;
-        Schedule { first: retry.first.min(RELAY), max: retry.max.min(RELAY), ..retry }
-    }
-
-    /// Why nothing is tried for a destination at this time.
-    fn blocked(&self, destination: &str, now: i64) -> Option<Blocked> {
-        let hop = self.hops.shared(destination).and_then(|hop| self.health.blocked(hop, now));
-        hop.or_else(|| self.health.blocked(destination, now))
-    }
-
-    /// Until when nothing is tried for a destination.
-    pub(super) fn blocked_until(&self, destination: &str, now: i64) -> Option<i64> {
-        Some(self.blocked(destination, now)?.blocked_until)
     }
 
     /// Whether the lease is still ours, asked before every effect outside: whoever was frozen finds out here.

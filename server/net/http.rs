@@ -93,22 +93,48 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, as far as it was read.
     pub body: Vec<u8>,
+    /// Whether that is all of it.
+    pub whole: bool,
     /// Who answered.
     pub remote: SocketAddr,
 }
 
-/// How a name is looked up: the addresses it has.
-pub type Names = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
+/// Who looks names up.
+#[derive(Clone)]
+enum Names {
+    System,
+    Resolver(Box<Resolver>),
+    #[cfg(test)]
+    These(These),
+}
+
+#[cfg(test)]
+type These = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
+
+impl Names {
+    async fn of(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+        let at = |address| SocketAddr::new(address, port);
+        match self {
+            Names::System => {
+                let found = tokio::net::lookup_host((name, port)).await.map_err(|_| Error::NoSuchName)?;
+                Ok(found.take(32).collect())
+            }
+            Names::Resolver(resolver) => {
+                let found = resolver.addresses(name).await.map_err(|_| Error::NoSuchName)?;
+                Ok(found.into_iter().map(at).collect())
+            }
+            #[cfg(test)]
+            Names::These(names) => Ok(names(name).into_iter().map(at).collect()),
+        }
+    }
+}
 
 /// The client; clones share its certificates.
 #[derive(Clone)]
 pub struct Client {
     reach: Reach,
     tls: Arc<ClientConfig>,
-    /// Who looks names up, for tests that say what they mean; none: the resolver.
-    names: Option<Names>,
-    /// Who looks names up; none: the system.
-    resolver: Option<Resolver>,
+    names: Names,
 }
 
 impl Client {
@@ -126,19 +152,18 @@ impl Client {
             .expect("ring has every cipher suite of TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { reach, tls: Arc::new(tls), names: None, resolver: None }
+        Self { reach, tls: Arc::new(tls), names: Names::System }
     }
 
-    /// Looks names up there, not in the way of the system.
-    #[must_use]
-    pub fn with_names(self, names: Names) -> Self {
-        Self { names: Some(names), ..self }
+    #[cfg(test)]
+    fn with_names(self, names: These) -> Self {
+        Self { names: Names::These(names), ..self }
     }
 
     /// The same client, which looks names up with this resolver.
     #[must_use]
     pub fn resolving(self, resolver: Resolver) -> Self {
-        Self { resolver: Some(resolver), ..self }
+        Self { names: Names::Resolver(Box::new(resolver)), ..self }
     }
 
     /// Whether a URL could be called, as far as that shows without a look-up; its addresses are checked at each call.
@@ -193,21 +218,10 @@ impl Client {
 
     /// Connects to an address that was looked up here and now: what the name means a moment later does not matter.
     async fn connect(&self, host: &Host<String>, port: u16) -> Result<(TcpStream, SocketAddr), Error> {
-        let addresses: Vec<SocketAddr> = match (host, &self.names, &self.resolver) {
-            (Host::Ipv4(v4), ..) => vec![(*v4, port).into()],
-            (Host::Ipv6(v6), ..) => vec![(*v6, port).into()],
-            (Host::Domain(name), Some(names), _) => {
-                names(name).into_iter().map(|address| (address, port).into()).collect()
-            }
-            (Host::Domain(name), None, Some(resolver)) => {
-                let found = resolver.addresses(name).await.map_err(|_| Error::NoSuchName)?;
-                found.into_iter().map(|address| (address, port).into()).collect()
-            }
-            (Host::Domain(name), None, None) => tokio::net::lookup_host((name.as_str(), port))
-                .await
-                .map_err(|_| Error::NoSuchName)?
-                .take(32)
-                .collect(),
+        let addresses = match host {
+            Host::Ipv4(v4) => vec![(*v4, port).into()],
+            Host::Ipv6(v6) => vec![(*v6, port).into()],
+            Host::Domain(name) => self.names.of(name, port).await?,
         };
         if addresses.is_empty() {
             return Err(Error::NoSuchName);
@@ -293,15 +307,20 @@ async fn ask(
     let request = request.body(Full::new(Bytes::from(call.body))).map_err(|_| Error::Unfit)?;
     let response: Response<_> = sender.send_request(request).await.map_err(|_| Error::Garbled)?;
     let (parts, body) = response.into_parts();
-    let mut read = Vec::new();
+    let (mut read, mut whole) = (Vec::new(), true);
     let mut body = std::pin::pin!(Limited::new(body, call.most));
-    // One that is too long is cut, and what was read so far is enough.
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Ok(data) = frame.into_data() {
-            read.extend_from_slice(&data);
+    // One that is too long, or breaks off, is cut; for most callers what was read so far is enough.
+    while let Some(frame) = body.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(data)) => read.extend_from_slice(&data),
+            Ok(Err(_)) => {}
+            Err(_) => {
+                whole = false;
+                break;
+            }
         }
     }
-    Ok(Answer { status: parts.status, headers: parts.headers, body: read, remote })
+    Ok(Answer { status: parts.status, headers: parts.headers, body: read, whole, remote })
 }
 
 #[cfg(test)]
@@ -419,7 +438,7 @@ mod tests {
         assert!(matches!(client.call(call(&closed)).await, Err(Error::Connect)));
     }
 
-    fn leading(to: &'static [&'static str]) -> Names {
+    fn leading(to: &'static [&'static str]) -> These {
         Arc::new(move |_: &str| to.iter().map(|address| address.parse().unwrap()).collect())
     }
 
@@ -439,7 +458,7 @@ mod tests {
         let (asked, to) =
             (Arc::new(std::sync::atomic::AtomicUsize::new(0)), peer(b"HTTP/1.1 204 No\r\n\r\n", b"").await);
         let counted = asked.clone();
-        let names: Names = Arc::new(move |_| {
+        let names: These = Arc::new(move |_| {
             counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             vec![IpAddr::from([127, 0, 0, 1])]
         });

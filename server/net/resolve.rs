@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
@@ -65,13 +66,7 @@ impl Resolver {
         let mut builder = if servers.is_empty() {
             TokioResolver::builder_tokio().map_err(bad)?
         } else {
-            let server = |at: &SocketAddr| {
-                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-                connections.iter_mut().for_each(|connection| connection.port = at.port());
-                NameServerConfig::new(at.ip(), true, connections)
-            };
-            let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            TokioResolver::builder_with_config(asking(servers), TokioRuntimeProvider::default())
         };
         let options = builder.options_mut();
         (options.timeout, options.attempts) = (Duration::from_secs(4), 2);
@@ -93,7 +88,6 @@ impl Resolver {
                     RData::MX(mx) => Some((mx.preference, relative(&mx.exchange.to_string()))),
                     _ => None,
                 })
-                .take(HOSTS)
                 .collect(),
             Err(None) => return Err(NoHosts::NoDomain),
             Err(Some(No::Records)) => Vec::new(),
@@ -107,9 +101,14 @@ impl Resolver {
             hosts.push((0, relative(domain)));
         }
         hosts.sort();
+        hosts.truncate(HOSTS);
         let (mut found, mut trouble) = (Vec::new(), None);
-        for (preference, name) in hosts {
-            match self.addresses(&name).await {
+        let asked = hosts.into_iter().map(async |(preference, name)| {
+            let addresses = self.addresses(&name).await;
+            (preference, name, addresses)
+        });
+        for (preference, name, addresses) in join_all(asked).await {
+            match addresses {
                 Ok(addresses) if addresses.is_empty() => {}
                 Ok(addresses) => found.push(MailHost { name, preference, addresses }),
                 Err(text) => trouble = Some(text),
@@ -199,6 +198,17 @@ enum No {
     Records,
     /// Nobody answered, or with an error.
     Answer(String),
+}
+
+/// Asks these name servers, over UDP and TCP.
+#[must_use]
+pub fn asking(servers: &[SocketAddr]) -> ResolverConfig {
+    let server = |at: &SocketAddr| {
+        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        connections.iter_mut().for_each(|connection| connection.port = at.port());
+        NameServerConfig::new(at.ip(), true, connections)
+    };
+    ResolverConfig::from_name_servers(servers.iter().map(server).collect())
 }
 
 /// With the dot that keeps search lists away.

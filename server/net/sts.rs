@@ -28,6 +28,8 @@ struct Known {
     policy: Option<(Arc<Policy>, Instant)>,
     /// The record's id it was fetched for.
     id: String,
+    /// Whether the policy is the one of that id: fetching it may have failed.
+    good: bool,
     /// When fetching it was last tried.
     tried: Instant,
 }
@@ -62,11 +64,13 @@ impl Policies {
         let (Some(id), None) = (ids.next(), ids.next()) else { return fresh };
         if let Some(known) = &kept
             && known.id == id
-            && (fresh.is_some() || now.duration_since(known.tried) < AGAIN)
+            && ((known.good && fresh.is_some()) || now.duration_since(known.tried) < AGAIN)
         {
             return fresh;
         }
-        let policy = match self.fetch(domain).await {
+        let fetched = self.fetch(domain).await;
+        let good = fetched.is_ok();
+        let policy = match fetched {
             Ok(policy) => {
                 let until = now.checked_add(Duration::from_secs(policy.max_age)).unwrap_or(now);
                 Some((Arc::new(policy), until))
@@ -84,7 +88,7 @@ impl Policies {
             if known.len() >= KEPT {
                 known.clear();
             }
-            known.insert(domain.to_owned(), Known { policy, id, tried: now });
+            known.insert(domain.to_owned(), Known { policy, id, good, tried: now });
         });
         found
     }
@@ -98,6 +102,9 @@ impl Policies {
         let answer = self.client.call(call).await.map_err(|error| error.to_string())?;
         if answer.status != hyper::StatusCode::OK {
             return Err(format!("the answer is {}", answer.status));
+        }
+        if !answer.whole {
+            return Err("it is too long, or ended early".to_owned());
         }
         let text = String::from_utf8(answer.body).map_err(|_| "it is no text".to_owned())?;
         Policy::read(&text).ok_or_else(|| "it is no policy".to_owned())

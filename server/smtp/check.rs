@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::ResolverOpts;
 use mail_auth::dkim::DkimError;
 use mail_auth::dmarc::Policy;
 use mail_auth::dmarc::verify::DmarcParameters;
@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::mail::authentication::{Authentication, Dkim, Dmarc, Spf};
+use crate::net::resolve::asking;
 
 /// How long a message may wait for its checks.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,33 +48,26 @@ pub struct Checks {
 pub struct NoDns(String);
 
 impl Checks {
-    /// Asks the system's DNS servers.
+    /// Asks these name servers; without any, those of the system.
     ///
     /// # Errors
     /// [`NoDns`]: there are none.
-    pub fn system() -> Result<Self, NoDns> {
-        let authenticator = MessageAuthenticator::new_system_conf();
-        Ok(Self::with(authenticator.map_err(|error| NoDns(error.to_string()))?, DEADLINE))
+    pub fn new(servers: &[SocketAddr]) -> Result<Self, NoDns> {
+        Self::within(servers, DEADLINE)
     }
 
-    /// Asks one DNS server, for at most `deadline`.
+    /// The same, and waits no longer than this for what concerns one message.
     ///
     /// # Errors
     /// [`NoDns`].
-    pub fn asking(server: SocketAddr, deadline: Duration) -> Result<Self, NoDns> {
-        let on = |mut connection: ConnectionConfig| {
-            connection.port = server.port();
-            connection
+    pub fn within(servers: &[SocketAddr], deadline: Duration) -> Result<Self, NoDns> {
+        let authenticator = if servers.is_empty() {
+            MessageAuthenticator::new_system_conf()
+        } else {
+            MessageAuthenticator::new(asking(servers), ResolverOpts::default())
         };
-        let connections = vec![on(ConnectionConfig::udp()), on(ConnectionConfig::tcp())];
-        let server = NameServerConfig::new(server.ip(), true, connections);
-        let config = ResolverConfig::from_name_servers(vec![server]);
-        let authenticator = MessageAuthenticator::new(config, ResolverOpts::default());
-        Ok(Self::with(authenticator.map_err(|error| NoDns(error.to_string()))?, deadline))
-    }
-
-    fn with(authenticator: MessageAuthenticator, deadline: Duration) -> Self {
-        Self { authenticator, memory: Semaphore::new(MEMORY as usize), deadline }
+        let authenticator = authenticator.map_err(|error| NoDns(error.to_string()))?;
+        Ok(Self { authenticator, memory: Semaphore::new(MEMORY as usize), deadline })
     }
 
     /// Room for a message of so many octets; none when that does not come in time.

@@ -16,6 +16,7 @@ mod sasl;
 mod session;
 mod stream;
 mod tls;
+mod trace;
 
 pub use check::{Checks, NoDns};
 pub use listen::{At, Listener};

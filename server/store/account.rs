@@ -123,6 +123,11 @@ impl Secret {
         digest(&[b"reply", self.0.as_bytes()])
     }
 
+    /// As it is written, to be taken out wherever it is quoted.
+    pub fn token(&self) -> &str {
+        &self.0
+    }
+
     /// The address it is written as.
     pub fn address(&self, domain: &str) -> String {
         format!("{REPLY}{}@{domain}", self.0)

@@ -35,6 +35,7 @@ const CLAIM_SQLITE: &str = "update delivery set lease = $2, leased_until = $3, d
        select d.account_id, d.id from json_each($6) place, json_each((\
          select json_group_array(hex(n.account_id) || hex(n.id)) from (\
            select o.account_id, o.id from delivery o where o.settled_at is null and o.held_at is null and o.lane = $1 \
+           and ($1 = 0 or not exists (select 1 from pause)) \
            and o.destination = place.key and o.due_at <= $4 order by o.due_at, o.id limit $5) n)) picked \
        join delivery d on d.account_id = unhex(substr(picked.value, 1, 32)) and d.id = unhex(substr(picked.value, 33)) \
        where picked.key < place.value order by d.due_at, d.id limit $7) \
@@ -44,6 +45,7 @@ const CLAIM_POSTGRES: &str = "with oldest as materialized (\
        select n.account_id, n.id, n.due_at from jsonb_each_text($6::text::jsonb) place cross join lateral (\
          select o.account_id, o.id, o.due_at, row_number() over (order by o.due_at, o.id) as nth from delivery o \
          where o.settled_at is null and o.held_at is null and o.lane = $1 and o.destination = place.key \
+         and ($1 = 0 or not exists (select 1 from pause)) \
          and o.due_at <= $4 order by o.due_at, o.id limit $5) n \
        where n.nth <= place.value::bigint order by n.due_at, n.id limit $7), \
      picked as materialized (\
@@ -71,16 +73,13 @@ impl Store {
     }
 
     /// Leases what is due at these destinations. The attempt is counted now, before the work. Of what
-    /// would leave this system nothing is leased while sending is paused.
+    /// would leave this system nothing is leased while sending is paused, which the same statement looks at.
     ///
     /// # Errors
     /// The database's.
     pub async fn claim_from(&self, claim: &Claim<'_>, places: &[Place]) -> Result<Vec<Leased>> {
         let most = places.iter().map(|(_, most)| *most).max().unwrap_or_default();
         if most < 1 {
-            return Ok(Vec::new());
-        }
-        if claim.lane != Lane::Here && self.paused().await?.is_some() {
             return Ok(Vec::new());
         }
         let named: serde_json::Map<_, _> =

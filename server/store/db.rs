@@ -19,7 +19,7 @@ use sqlx::{Arguments, AssertSqlSafe, Either, Executor, FromRow};
 use uuid::Uuid;
 
 use super::bell::Topic;
-use super::pipeline::Prepared;
+use super::pipeline::{Prepared, on_postgres};
 use super::{Error, Result};
 
 /// A row type both drivers can decode; `#[derive(FromRow)]` gives it.
@@ -59,7 +59,7 @@ pub struct Statement {
     sqlite: Cow<'static, str>,
     postgres: Cow<'static, str>,
     args: Vec<Value>,
-    expect: Option<u64>,
+    pub(super) expect: Option<u64>,
 }
 
 /// SQL that both dialects read the same way.
@@ -172,17 +172,17 @@ impl Statement {
 pub struct Done {
     /// Rows written; meaningless after a `select` (SQLite repeats the statement before it).
     pub affected: u64,
-    rows: Rows,
+    pub(super) rows: Rows,
 }
 
 #[derive(Debug)]
-enum Rows {
+pub(super) enum Rows {
     Sqlite(Vec<SqliteRow>),
     Postgres(Vec<PgRow>),
 }
 
 impl Done {
-    fn check(&self, expected: Option<u64>) -> Result<()> {
+    pub(super) fn check(&self, expected: Option<u64>) -> Result<()> {
         match expected {
             Some(rows) if rows != self.affected => Err(Error::Conflict),
             _ => Ok(()),
@@ -412,61 +412,6 @@ impl Tx {
     async fn done(&mut self, statement: Statement) -> Result<Done> {
         self.batch([statement]).await?.pop().ok_or(Error::NotFound)
     }
-}
-
-/// Runs a batch in one call, or where that cannot be, in one call each.
-async fn on_postgres(
-    conn: &mut PgConnection,
-    prepared: &mut Prepared,
-    batch: Vec<Statement>,
-    calls: &AtomicU64,
-) -> Result<Vec<Done>> {
-    if batch.len() > 1
-        && let Some((prepare, execute)) = prepared.call(&batch)
-    {
-        if !prepare.is_empty() {
-            // What was prepared stays, whatever becomes of the transaction; only an error leaves that open.
-            calls.fetch_add(1, Ordering::Relaxed);
-            if let Err(error) = timed(written_out(conn, prepare)).await {
-                prepared.forget();
-                return Err(error);
-            }
-        }
-        calls.fetch_add(1, Ordering::Relaxed);
-        let done = timed(written_out(conn, execute)).await?;
-        for (done, statement) in done.iter().zip(&batch) {
-            done.check(statement.expect)?;
-        }
-        return Ok(done);
-    }
-    let mut done = Vec::with_capacity(batch.len());
-    for statement in batch {
-        calls.fetch_add(1, Ordering::Relaxed);
-        let expected = statement.expect;
-        let (text, args) = statement.postgres();
-        let these = timed(postgres(conn, text, args)).await?;
-        if let Some(first) = these.first() {
-            first.check(expected)?;
-        }
-        done.extend(these);
-    }
-    Ok(done)
-}
-
-/// Statements with their values in them; each one's rows come before its count.
-async fn written_out(conn: &mut PgConnection, text: String) -> Result<Vec<Done>> {
-    let mut stream = conn.fetch_many(sqlx::raw_sql(AssertSqlSafe(text)));
-    let (mut done, mut rows) = (Vec::new(), Vec::new());
-    while let Some(step) = stream.try_next().await? {
-        match step {
-            Either::Right(row) => rows.push(row),
-            Either::Left(end) => {
-                let rows = Rows::Postgres(std::mem::take(&mut rows));
-                done.push(Done { affected: end.rows_affected(), rows });
-            }
-        }
-    }
-    Ok(done)
 }
 
 /// Copies `text` to `out` with `offset` added to every `$n`.

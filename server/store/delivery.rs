@@ -273,7 +273,7 @@ impl Leased {
     }
 }
 
-pub(crate) fn updated(account: Uuid, email: Uuid, delivery: Uuid) -> (Event, Vec<Statement>) {
+pub(super) fn updated(account: Uuid, email: Uuid, delivery: Uuid) -> (Event, Vec<Statement>) {
     let data = json!({ "message_id": email, "delivery_id": delivery });
     (Event::new(account, "delivery.updated", data), Vec::new())
 }
@@ -438,102 +438,23 @@ impl Store {
         let rows: Vec<(Uuid,)> = self.all(by.push(" and account_id in ").push_list(accounts)).await?;
         Ok(rows.into_iter().map(|(account,)| account).collect())
     }
-
-    /// Has an open delivery, or one that failed, tried at once. (The promises it has settled stay as they are.)
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`]: it ended otherwise, or is being tried now.
-    pub async fn retry_delivery(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
-        self.write_for([account], async move |tx| {
-            let (submission, asked_by) = there(tx, account, id).await?;
-            if let Some(submission) = submission
-                && revive(tx, account, id, submission, asked_by, now).await?
-            {
-                return Ok(());
-            }
-            let retry =
-                sql("update delivery set due_at = $1, held_at = null where account_id = $2 and id = $3 \
-                             and settled_at is null and (leased_until is null or leased_until <= $1)");
-            // Whoever asks for it wants to know whether it can be reached now. A relay's name has its port.
-            let anew = sql("delete from destination where name like '%:%' or name in \
-                            (select destination from delivery where account_id = $1 and id = $2)");
-            tx.ring(Topic::Queue);
-            let retry = retry.bind(now).bind(account).bind(id).expect(1);
-            tx.batch([retry, anew.bind(account).bind(id)]).await.map(drop)
-        })
-        .await
-    }
-
-    /// Takes back a delivery that is neither settled nor being tried now.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`].
-    pub async fn cancel_delivery(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
-        self.write_for([account], async move |tx| {
-            let (submission, subject) = there(tx, account, id).await?;
-            let cancel = sql("update delivery set settled_at = $1, outcome = 'canceled', lease = null, leased_until = null \
-                              where account_id = $2 and id = $3 and settled_at is null \
-                              and (leased_until is null or leased_until <= $1)");
-            let cancel = cancel.bind(now).bind(account).bind(id).expect(1);
-            let ended = ended(account, submission, id, subject);
-            let events = settle_mail(tx, vec![cancel], ended, &Outcome::Canceled, now).await?;
-            tx.tell(events, now).await
-        })
-        .await
-    }
-}
-
-async fn there(tx: &mut Tx, account: Uuid, id: Uuid) -> Result<(Option<Uuid>, Option<Uuid>)> {
-    let row = sql(
-        "select submission_id, subject_id from delivery where account_id = $1 and id = $2 and kind = 'mail'",
-    );
-    tx.one(row.bind(account).bind(id)).await
-}
-
-/// Opens a failed delivery again; whether it was one. Crashes are counted from here anew.
-async fn revive(
-    tx: &mut Tx,
-    account: Uuid,
-    id: Uuid,
-    submission: Uuid,
-    asked_by: Option<Uuid>,
-    now: i64,
-) -> Result<bool> {
-    let open = sql(
-        "update delivery set settled_at = null, outcome = null, reason_class = null, reason_code = null, \
-                    held_at = null, due_at = $1 where account_id = $2 and id = $3 and outcome = 'failed'",
-    );
-    if tx.run(open.bind(now).bind(account).bind(id)).await? == 0 {
-        return Ok(false);
-    }
-    let count = sql("update submission set unsettled = unsettled + 1, failed = failed - 1 \
-                     where account_id = $1 and id = $2 returning email_id");
-    let (email,): (Uuid,) = tx.one(count.bind(account).bind(submission)).await?;
-    if let Some(promise) = asked_by {
-        let again = sql("update promise set unanswered = unanswered + 1 where account_id = $1 and id = $2 \
-                         and state = 'pending'");
-        tx.run(again.bind(account).bind(promise)).await?;
-    }
-    tx.ring(Topic::Queue);
-    tx.tell(vec![updated(account, email, id)], now).await?;
-    Ok(true)
 }
 
 /// A delivery of kind `mail` whose row has just been settled.
-struct Ended {
+pub(super) struct Ended {
     account_id: Uuid,
     submission_id: Uuid,
     id: Uuid,
     asked_by: Option<Uuid>,
 }
 
-fn ended(account_id: Uuid, submission: Option<Uuid>, id: Uuid, asked_by: Option<Uuid>) -> Ended {
+pub(super) fn ended(account_id: Uuid, submission: Option<Uuid>, id: Uuid, asked_by: Option<Uuid>) -> Ended {
     Ended { account_id, submission_id: submission.unwrap_or_default(), id, asked_by }
 }
 
 /// Runs what settles a delivery, counts it off its submission, and settles the promises that waited for it, in one
 /// call where nobody was asked; the events to tell.
-async fn settle_mail(
+pub(super) async fn settle_mail(
     tx: &mut Tx,
     mut batch: Vec<Statement>,
     ended: Ended,

@@ -75,6 +75,16 @@ impl Store {
         self.all(all.bind(account).bind(MOST)).await
     }
 
+    /// A page of the same, in the order of their ids.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mutes_page(&self, account: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<MuteRow>> {
+        let page = sql("select id, kind, value, created_at from mute where account_id = $1 and id > $2 \
+                        order by id limit $3");
+        self.all(page.bind(account).bind(after.unwrap_or_default()).bind(limit)).await
+    }
+
     /// Ends a mute.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
-//! The operator's hand on the queue: what everybody is owed, by destination, and what is done about it.
+//! The hand on the queue, a sender's and the operator's: what is owed, by destination, and what is done about it.
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::db::sql;
+use super::db::{Tx, sql};
+use super::delivery::{Outcome, ended, settle_mail, updated};
 use super::tracking::{COLUMNS, DeliveryRow};
 use super::{Error, Result, Store, Topic};
 
@@ -91,14 +92,27 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn any_delivery(&self, id: Uuid) -> Result<Option<DeliveryRow>> {
-        // By account, because that is how the rows are found.
+        match self.holder(id).await? {
+            Some(account) => self.delivery(account, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whose delivery this is: by account, because that is how the rows are found.
+    async fn holder(&self, id: Uuid) -> Result<Option<Uuid>> {
         let whose = sql("select c.id from account c where exists \
                          (select 1 from delivery d where d.account_id = c.id and d.id = $1)");
         let whose: Option<(Uuid,)> = self.first(whose.bind(id)).await?;
-        match whose {
-            Some((account,)) => self.delivery(account, id).await,
-            None => Ok(None),
-        }
+        Ok(whose.map(|(account,)| account))
+    }
+
+    /// Does something with a delivery of whatever account.
+    ///
+    /// # Errors
+    /// As of [`Store::act`].
+    pub async fn act_on_any(&self, act: Act, id: Uuid, now: i64) -> Result<()> {
+        let account = self.holder(id).await?.ok_or(Error::NotFound)?;
+        self.act(act, account, id, now).await
     }
 
     /// Whose message this is: by its id here.
@@ -240,4 +254,83 @@ impl Store {
         })
         .await
     }
+
+    /// Has an open delivery, or one that failed, tried at once. (The promises it has settled stay as they are.)
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`]: it ended otherwise, or is being tried now.
+    pub async fn retry_delivery(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
+        self.write_for([account], async move |tx| {
+            let (submission, asked_by) = there(tx, account, id).await?;
+            // Whoever asks for it wants to know whether it can be reached now. A relay's name has its port.
+            let anew = sql("delete from destination where name like '%:%' or name in \
+                            (select destination from delivery where account_id = $1 and id = $2)");
+            tx.run(anew.bind(account).bind(id)).await?;
+            if let Some(submission) = submission
+                && revive(tx, account, id, submission, asked_by, now).await?
+            {
+                return Ok(());
+            }
+            let retry =
+                sql("update delivery set due_at = $1, held_at = null where account_id = $2 and id = $3 \
+                             and settled_at is null and (leased_until is null or leased_until <= $1)");
+            tx.ring(Topic::Queue);
+            tx.batch([retry.bind(now).bind(account).bind(id).expect(1)]).await.map(drop)
+        })
+        .await
+    }
+
+    /// Takes back a delivery that is neither settled nor being tried now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`].
+    pub async fn cancel_delivery(&self, account: Uuid, id: Uuid, now: i64) -> Result<()> {
+        self.write_for([account], async move |tx| {
+            let (submission, subject) = there(tx, account, id).await?;
+            let cancel = sql("update delivery set settled_at = $1, outcome = 'canceled', lease = null, leased_until = null \
+                              where account_id = $2 and id = $3 and settled_at is null \
+                              and (leased_until is null or leased_until <= $1)");
+            let cancel = cancel.bind(now).bind(account).bind(id).expect(1);
+            let ended = ended(account, submission, id, subject);
+            let events = settle_mail(tx, vec![cancel], ended, &Outcome::Canceled, now).await?;
+            tx.tell(events, now).await
+        })
+        .await
+    }
+}
+
+async fn there(tx: &mut Tx, account: Uuid, id: Uuid) -> Result<(Option<Uuid>, Option<Uuid>)> {
+    let row = sql(
+        "select submission_id, subject_id from delivery where account_id = $1 and id = $2 and kind = 'mail'",
+    );
+    tx.one(row.bind(account).bind(id)).await
+}
+
+/// Opens a failed delivery again; whether it was one. Crashes are counted from here anew.
+async fn revive(
+    tx: &mut Tx,
+    account: Uuid,
+    id: Uuid,
+    submission: Uuid,
+    asked_by: Option<Uuid>,
+    now: i64,
+) -> Result<bool> {
+    let open = sql(
+        "update delivery set settled_at = null, outcome = null, reason_class = null, reason_code = null, \
+                    held_at = null, due_at = $1 where account_id = $2 and id = $3 and outcome = 'failed'",
+    );
+    if tx.run(open.bind(now).bind(account).bind(id)).await? == 0 {
+        return Ok(false);
+    }
+    let count = sql("update submission set unsettled = unsettled + 1, failed = failed - 1 \
+                     where account_id = $1 and id = $2 returning email_id");
+    let (email,): (Uuid,) = tx.one(count.bind(account).bind(submission)).await?;
+    if let Some(promise) = asked_by {
+        let again = sql("update promise set unanswered = unanswered + 1 where account_id = $1 and id = $2 \
+                         and state = 'pending'");
+        tx.run(again.bind(account).bind(promise)).await?;
+    }
+    tx.ring(Topic::Queue);
+    tx.tell(vec![updated(account, email, id)], now).await?;
+    Ok(true)
 }

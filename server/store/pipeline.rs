@@ -3,8 +3,14 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::db::{Statement, Value};
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Either, Executor as _};
+
+use super::Result;
+use super::db::{Done, Rows, Statement, Value, postgres, timed};
 
 /// Statements of a connection that are kept prepared; beyond it all are forgotten.
 const KEPT: usize = 256;
@@ -115,6 +121,61 @@ fn write_out(value: &Value, out: &mut String) {
         }
         _ => out.push_str("null"),
     }
+}
+
+/// Runs a batch in one call, or where that cannot be, in one call each.
+pub(super) async fn on_postgres(
+    conn: &mut PgConnection,
+    prepared: &mut Prepared,
+    batch: Vec<Statement>,
+    calls: &AtomicU64,
+) -> Result<Vec<Done>> {
+    if batch.len() > 1
+        && let Some((prepare, execute)) = prepared.call(&batch)
+    {
+        if !prepare.is_empty() {
+            // What was prepared stays, whatever becomes of the transaction; only an error leaves that open.
+            calls.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = timed(written_out(conn, prepare)).await {
+                prepared.forget();
+                return Err(error);
+            }
+        }
+        calls.fetch_add(1, Ordering::Relaxed);
+        let done = timed(written_out(conn, execute)).await?;
+        for (done, statement) in done.iter().zip(&batch) {
+            done.check(statement.expect)?;
+        }
+        return Ok(done);
+    }
+    let mut done = Vec::with_capacity(batch.len());
+    for statement in batch {
+        calls.fetch_add(1, Ordering::Relaxed);
+        let expected = statement.expect;
+        let (text, args) = statement.postgres();
+        let these = timed(postgres(conn, text, args)).await?;
+        if let Some(first) = these.first() {
+            first.check(expected)?;
+        }
+        done.extend(these);
+    }
+    Ok(done)
+}
+
+/// Statements with their values in them; each one's rows come before its count.
+async fn written_out(conn: &mut PgConnection, text: String) -> Result<Vec<Done>> {
+    let mut stream = conn.fetch_many(sqlx::raw_sql(AssertSqlSafe(text)));
+    let (mut done, mut rows) = (Vec::new(), Vec::new());
+    while let Some(step) = stream.try_next().await? {
+        match step {
+            Either::Right(row) => rows.push(row),
+            Either::Left(end) => {
+                let rows = Rows::Postgres(std::mem::take(&mut rows));
+                done.push(Done { affected: end.rows_affected(), rows });
+            }
+        }
+    }
+    Ok(done)
 }
 
 #[cfg(test)]

@@ -125,20 +125,23 @@ impl Store {
     /// [`Error::NotFound`].
     pub async fn set_webhook(&self, row: WebhookRow, switched_on: bool, now: i64) -> Result<()> {
         self.write(async move |tx| {
-            let set = sql("update webhook set url = $1, types = $2, headers = $3, disabled_at = $4, disabled_reason = $5, \
-                           failing_since = $6, \
-                           cursor = case when $7 then (select a.modseq from account a where a.id = $8) else cursor end \
-                           where account_id = $8 and id = $9");
+            // What switches it off meanwhile stands, unless this switches it on.
+            let set = sql("update webhook set url = $1, types = $2, headers = $3, \
+                           disabled_at = case when $6 then null when $9 then $4 else disabled_at end, \
+                           disabled_reason = case when $6 then null when $9 then $5 else disabled_reason end, \
+                           failing_since = case when $6 then null else failing_since end, \
+                           cursor = case when $6 then (select a.modseq from account a where a.id = $7) else cursor end \
+                           where account_id = $7 and id = $8");
             let set = set
                 .bind(&row.url)
                 .bind(&row.types)
                 .bind(&row.headers)
                 .bind(row.disabled_at)
                 .bind(row.disabled_reason.clone())
-                .bind(row.failing_since)
                 .bind(switched_on)
                 .bind(row.account_id)
-                .bind(row.id);
+                .bind(row.id)
+                .bind(row.disabled_at == Some(now));
             if tx.run(set).await? != 1 {
                 return Err(Error::NotFound);
             }
@@ -219,6 +222,24 @@ impl Store {
                         and (expires_at is null or expires_at > $3) order by id desc limit $4",
         );
         self.all(keys.bind(account).bind(webhook).bind(now).bind(KEYS)).await
+    }
+
+    /// Gives a webhook its first key, unless it has one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn first_webhook_key(&self, account: Uuid, webhook: Uuid, key: NewKey, now: i64) -> Result<()> {
+        self.write(async move |tx| {
+            let there = sql("select count(*) from webhook_key where account_id = $1 and webhook_id = $2 \
+                             and expires_at is null");
+            super::email::lock(tx, account).await?;
+            let (there,): (i64,) = tx.one(there.bind(account).bind(webhook)).await?;
+            if there > 0 {
+                return Ok(());
+            }
+            tx.run(key.insert(account, webhook, now)).await.map(drop)
+        })
+        .await
     }
 
     /// Gives a webhook a new key; the earlier ones sign beside it until `until`.

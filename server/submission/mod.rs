@@ -11,6 +11,7 @@ pub use policy::check_keyword;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -44,11 +45,17 @@ pub struct Settings {
     pub message_bytes: u64,
     /// Recipients of one message.
     pub recipients: usize,
+    /// How long nothing more is sent to an address that does not exist; zero is never.
+    pub suppress_for: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { message_bytes: 25 * 1024 * 1024, recipients: 1000 }
+        Self {
+            message_bytes: 25 * 1024 * 1024,
+            recipients: 1000,
+            suppress_for: Duration::from_secs(30 * 24 * 3600),
+        }
     }
 }
 

@@ -75,8 +75,6 @@ async fn inbox(load: &Load, token: &str) -> Vec<String> {
 }
 
 both!(nothing_accepted_is_lost_and_nothing_is_filed_twice, |engine| async move {
-    // This test may be the first of its process that makes a client.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let mta = Mta::start().await;
     let settings = [
         ("RESTANTE_MAIL__DOMAIN", "example.org"),

@@ -20,11 +20,10 @@ fn shown(notice: &Received) -> String {
     let whole =
         format!("{header}\n\n=== text\n{}\n=== html\n{}", content.text.unwrap(), content.html.unwrap());
     // Ids and secrets: every long run of hexadecimal digits.
-    let mut text = whole.clone();
-    for word in whole.split(|c: char| !c.is_ascii_hexdigit() && c != '-').filter(|word| word.len() >= 32) {
-        text = text.replace(word, "ID");
-    }
-    text
+    let long = |word: &&str| word.len() >= 32;
+    let mut words: Vec<_> = whole.split(|c: char| !c.is_ascii_hexdigit() && c != '-').filter(long).collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words.iter().fold(whole.clone(), |text, word| text.replace(word, "ID"))
 }
 
 both!(what_arrives_is_told_of_at_a_verified_address, |engine| async move {

@@ -1,8 +1,12 @@
 //! Bounces that come back to the return address of a delivery, and addresses that nothing is sent to.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use restante::mail::address::Address;
 use restante::store::mailbox::Role;
 use restante::store::suppression::Suppressed;
+use restante::submission::Settings;
 
 use super::Post;
 use crate::support::app::Person;
@@ -70,6 +74,18 @@ both!(a_bounce_becomes_the_deliverys_failure, |engine| async move {
     post.send(&ana, &["gone@x.test"], "later").await;
     post.settle().await;
     assert_eq!(mta.received().len(), 2);
+});
+
+both!(nobody_is_suppressed_where_that_is_set_to_never, |engine| async move {
+    let mta = Mta::start().await;
+    let mut post = Post::start(engine, Some(&mta)).await;
+    post.context.settings = Arc::new(Settings { suppress_for: Duration::ZERO, ..Settings::default() });
+    let ana = post.app.person("Ana").await;
+    let (sent, path) = relayed(&post, &mta, &ana, "gone@x.test").await;
+    let bounce = report("gone@x.test", "failed", "5.1.1", "550 5.1.1 <gone@x.test>: unknown");
+    post.arrive("", &[&path], &bounce).await.unwrap();
+    assert_eq!(post.state(&post.delivery(&ana, &sent).await), "failed");
+    assert!(post.app.store.suppressions(None, None, 10).await.unwrap().is_empty());
 });
 
 both!(a_delay_and_a_note_change_no_outcome, |engine| async move {

@@ -5,27 +5,17 @@ use std::sync::Arc;
 
 use restante::delivery::next_hop::{Tls, Way};
 use restante::delivery::{Settings, Worker};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
+use super::routes::certificate;
 use super::{Post, settings};
 use crate::support::dns::Dns;
 use crate::support::mta::Mta;
 
 /// Serves one policy over HTTPS for a name; its address, and the certificate as PEM.
 async fn policy(name: &str, text: &str) -> (SocketAddr, Arc<[u8]>) {
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (roots, acceptor) = certificate(name);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let answer = format!(
@@ -42,7 +32,7 @@ async fn policy(name: &str, text: &str) -> (SocketAddr, Arc<[u8]>) {
             let _ = stream.shutdown().await;
         }
     });
-    (addr, made.cert.pem().into_bytes().into())
+    (addr, roots)
 }
 
 both!(a_policy_is_kept_to, |engine| async move {
@@ -55,7 +45,8 @@ both!(a_policy_is_kept_to, |engine| async move {
     dns.address("mta-sts.strict.test", "127.0.0.1");
     // One that is none of the domain's comes first.
     dns.mx("strict.test", 5, "evil.test");
-    dns.address("evil.test", "127.0.0.1");
+    let evil = Mta::at(([127, 0, 0, 2], mta.addr.port()).into()).await;
+    dns.address("evil.test", "127.0.0.2");
     dns.mx("strict.test", 10, "mx.strict.test");
     dns.address("mx.strict.test", "127.0.0.1");
     // A policy that cannot be fetched is none (RFC 8461 §5.1).
@@ -88,6 +79,7 @@ both!(a_policy_is_kept_to, |engine| async move {
         mta.received().iter().all(|received| !received.rcpt_to[0].contains("strict")),
         "nothing in clear"
     );
+    assert_eq!(evil.connections(), 0, "it is none of the domain's");
 });
 
 both!(a_host_with_tlsa_gets_nothing_in_clear, |engine| async move {

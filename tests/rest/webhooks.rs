@@ -103,18 +103,12 @@ both!(a_webhook_is_told_signed_and_again_until_it_takes_it, |engine| async move 
     let shown = by_bo.get(&path).await.expect(200);
     assert_eq!((&shown["secret"], &shown["public_key"]), (&json!(null), &made["public_key"]));
     assert!(!shown.to_string().contains("Bearer"));
-    for sub in ["", "/rotate", "/test", "/redeliver", "/deliveries"] {
-        let path = format!("{path}{sub}");
-        let answer = if matches!(sub, "" | "/deliveries") {
-            by_ana.get(&path).await
-        } else {
-            by_ana.post(&path, json!({ "after": "0" })).await
-        };
-        assert!(
-            answer.status == 404 || (answer.status == 422 && sub != "/redeliver"),
-            "{sub} {}",
-            answer.text()
-        );
+    for sub in ["", "/deliveries"] {
+        by_ana.get(&format!("{path}{sub}")).await.problem(404, "not_found");
+    }
+    for (sub, body) in [("/rotate", json!({})), ("/test", json!({})), ("/redeliver", json!({ "after": "0" }))]
+    {
+        by_ana.post(&format!("{path}{sub}"), body).await.problem(404, "not_found");
     }
     by_ana.patch(&path, json!({ "enabled": false })).await.problem(404, "not_found");
     by_ana.delete(&path).await.problem(404, "not_found");

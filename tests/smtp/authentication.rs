@@ -34,7 +34,7 @@ struct Checked {
 impl Checked {
     async fn open(engine: Engine) -> Self {
         let (office, dns) = (Office::open(engine).await, Dns::start().await);
-        let checks = Arc::new(Checks::asking(dns.addr, Duration::from_millis(1500)).unwrap());
+        let checks = Arc::new(Checks::within(&[dns.addr], Duration::from_millis(1500)).unwrap());
         let door = Door::with(
             office.app.context.clone(),
             Settings::default(),

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Answered;
 use super::time::Time;
 use super::tokens::Paging;
 use super::webhooks::find;
+use super::{Answered, kept};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params, id_of};
+use crate::http::idempotency::Once;
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
@@ -106,22 +107,32 @@ pub struct Owed {
     next_after: Option<String>,
 }
 
-async fn owe(state: &AppState, row: &WebhookRow, told: Vec<Told>, next_after: Option<String>) -> Answered {
+async fn owe(
+    state: &AppState,
+    once: &Once,
+    row: &WebhookRow,
+    told: Vec<Told>,
+    next_after: Option<String>,
+) -> Answered {
     let now = state.clock.now_ms();
     let calls: Vec<_> = told.into_iter().map(|told| call(row, state.ids.id(now), told, now)).collect();
     let deliveries = calls.iter().map(|call| call.id).collect();
-    if !calls.is_empty() {
-        state.store.owe(calls).await?;
+    let owed = Owed { deliveries, next_after };
+    let response = (StatusCode::ACCEPTED, axum::Json(&owed)).into_response();
+    if calls.is_empty() {
+        return Ok(response);
     }
-    Ok((StatusCode::ACCEPTED, axum::Json(Owed { deliveries, next_after })).into_response())
+    let keep = once.keep(row.account_id, StatusCode::ACCEPTED, None, &owed, now);
+    state.store.with(keep).owe(calls).await?;
+    Ok(kept(response))
 }
 
 /// Calls a webhook with an event of type `webhook.test`, also one that is switched off.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "Webhooks", params(("id" = String, Path)),
     responses((status = 202, body = Owed), (status = 404)))]
-pub async fn test(State(state): State<AppState>, caller: Caller, Id(id): Id) -> Answered {
+pub async fn test(State(state): State<AppState>, caller: Caller, Id(id): Id, once: Once) -> Answered {
     let row = find(&state, &caller, id).await?;
-    owe(&state, &row, vec![Told::Test], None).await
+    owe(&state, &once, &row, vec![Told::Test], None).await
 }
 
 /// What is to be told again: one call, or the events of a range.
@@ -151,6 +162,7 @@ pub async fn redeliver(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id,
+    once: Once,
     Json(body): Json<Redeliver>,
 ) -> Answered {
     let account = caller.account.id;
@@ -163,7 +175,7 @@ pub async fn redeliver(
             let one = id_of(&one).ok_or_else(Problem::not_found)?;
             let known = state.store.calls(account, id, Some(one), None, 1).await?;
             let told = known.first().and_then(|(call, _)| Told::read(&call.recipient));
-            owe(&state, &row, vec![told.ok_or_else(Problem::not_found)?], None).await
+            owe(&state, &once, &row, vec![told.ok_or_else(Problem::not_found)?], None).await
         }
         (None, Some(after), until) => {
             let after = cursor("/after", &after)?;
@@ -174,7 +186,7 @@ pub async fn redeliver(
                 told.push(Told::Event { seq: event.seq, previous: previous.replace(event.seq) });
             }
             let more = previous.filter(|last| told.len() as i64 == AGAIN && *last < until);
-            owe(&state, &row, told, more.map(|seq| seq.to_string())).await
+            owe(&state, &once, &row, told, more.map(|seq| seq.to_string())).await
         }
         _ => Err(Problem::at(
             &problem::INVALID_BODY,

@@ -7,10 +7,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::time::Time;
+use super::tokens::Paging;
 use super::{Answered, created};
 use crate::http::access::Caller;
-use crate::http::body::{Id, Json};
-use crate::http::page::List;
+use crate::http::body::{Id, Json, Params};
+use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
 use crate::mail::address::Address;
@@ -49,11 +50,14 @@ pub struct NewMute {
 }
 
 /// Lists what is muted, oldest first.
-#[utoipa::path(get, path = "/v1/mutes", tag = "Forwarding", responses((status = 200, body = List<Mute>)))]
-pub async fn list(State(state): State<AppState>, caller: Caller) -> Answered {
-    let rows = state.store.mutes(caller.account.id).await?;
+#[utoipa::path(get, path = "/v1/mutes", tag = "Forwarding", params(Paging), responses((status = 200, body = List<Mute>)))]
+pub async fn list(State(state): State<AppState>, caller: Caller, Params(query): Params<Paging>) -> Answered {
+    let account = caller.account.id;
+    let page = Page::read(account, "mutes", "", query.limit, query.cursor.as_deref())?;
+    let mut rows = state.store.mutes_page(account, page.after.map(|(_, id)| id), page.fetch()).await?;
+    let next_cursor = page.cut(&mut rows, |row| (0, row.id));
     let items: Vec<Mute> = rows.into_iter().map(Mute::from).collect();
-    Ok(axum::Json(List { items, next_cursor: None, as_of: None }).into_response())
+    Ok(axum::Json(List { items, next_cursor, as_of: None }).into_response())
 }
 
 /// Mutes a sender or a thread: nothing that comes from there is told of outside, while it is filed as ever.

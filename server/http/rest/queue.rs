@@ -135,11 +135,7 @@ pub async fn act(State(state): State<AppState>, _: Caller, Json(body): Json<ActB
         }
         (None, ids) if (1..=NAMED).contains(&ids.len()) => {
             for id in ids {
-                let done = match store.any_delivery(*id).await? {
-                    Some(row) => store.act(act, row.account_id, *id, now).await,
-                    None => Err(store::Error::NotFound),
-                };
-                match done {
+                match store.act_on_any(act, *id, now).await {
                     Ok(()) => acted.changed += 1,
                     Err(store::Error::NotFound | store::Error::Conflict) => acted.unchanged.push(*id),
                     Err(error) => return Err(error.into()),

@@ -33,8 +33,16 @@ test('a list, a conversation and a message that cannot be loaded say so, and com
   await expect(conversation.getByRole('alert')).toContainText('Could not be loaded.');
   await accessible(page);
   await page.unroute(`**/v1/messages/${id}`);
+  // And when it comes, but nobody knows for certain from whom.
+  await page.route(`**/v1/messages/${id}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...await response.json() as object, unverified: true } });
+  });
   await conversation.getByRole('button', { name: 'Try again' }).click();
   await expect(conversation.getByText('The walls are painted.')).toBeVisible();
+  await expect(conversation.getByRole('note')).toHaveText('It came to a secret reply address, but it is not certain who wrote it. Whoever was given that address has been asked.');
+  await accessible(page);
+  await page.unroute(`**/v1/messages/${id}`);
 
   await page.goto(new URL('/t/nothing-of-the-kind', page.url()).href);
   await expect(conversation.getByRole('alert')).toContainText('not here any more');
@@ -90,7 +98,7 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
     if (pathname.endsWith('/deliveries')) return route.fulfill(json({ items: [{ id: 'c1', event: '17', state: 'failed', created_at: hook.created_at, next_attempt_at: null, attempts: [{ at: hook.created_at, status: 500, detail: 'Internal Server Error' }] }], next_cursor: null }));
     if (request.method() === 'DELETE') { all = []; return route.fulfill({ status: 204 }); }
     if (request.method() === 'PATCH') { all = [{ ...hook, enabled: true, disabled_reason: null }]; return route.fulfill(json(all[0])); }
-    if (pathname.endsWith('/rotate')) { all = [{ ...hook, enabled: false, disabled_reason: 'gone' }]; return route.fulfill(json({ ...hook, secret: 'whsec_second' })); }
+    if (pathname.endsWith('/rotate')) { all = [{ ...hook, enabled: false, disabled_reason: 'gone' }]; return route.fulfill(json({ public_key: 'whpk_x', secret: 'whsec_second', created_at: hook.created_at })); }
     return route.fulfill(json({ deliveries: [] }, 202));
   });
   await page.route('**/v1/webhooks', async (route) => {
@@ -115,6 +123,7 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   await part.getByRole('button', { name: 'Send again: Event 17' }).click();
   await expect.poll(() => asked).toContain('POST /v1/webhooks/w1/redeliver {"delivery_id":"c1"}');
   await part.getByRole('button', { name: `Renew the secret for ${hook.url}` }).click();
+  await expect(part.getByText(`The secret for ${hook.url}.`)).toBeVisible();
   await expect(part.getByText('whsec_second')).toBeVisible();
   await expect(part.getByText('It answered that it is gone.')).toBeVisible();
   await accessible(page);

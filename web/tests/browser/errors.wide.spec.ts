@@ -6,6 +6,7 @@ test.use({ serviceWorkers: 'block' });
 
 const problem = (status: number, code: string, detail: string): { status: number; contentType: string; body: string } =>
   ({ status, contentType: 'application/problem+json', body: JSON.stringify({ type: 'about:blank', title: detail, status, code, detail }) });
+const json = (body: unknown, status = 200): { status: number; contentType: string; body: string } => ({ status, contentType: 'application/json', body: JSON.stringify(body) });
 
 test('a list, a conversation and a message that cannot be loaded say so, and come when asked again', async ({ page, ana, bo }) => {
   await bo.send({ to: [ana.address], subject: 'Harbour', text: 'The walls are painted.' });
@@ -89,8 +90,6 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   const hook = { id: 'w1', url: 'https://example.org/hook', types: ['promise.settled'], enabled: true, disabled_reason: null as string | null, created_at: '2026-11-23T09:00:00Z' };
   let all: (typeof hook)[] = [];
   const asked: string[] = [];
-  await page.route('**/v1/webhooks**', (route) => { const { pathname } = new URL(route.request().url()); asked.push(`${route.request().method()} ${pathname}`); return route.fallback(); });
-  const json = (body: unknown, status = 200): { status: number; contentType: string; body: string } => ({ status, contentType: 'application/json', body: JSON.stringify(body) });
   await page.route('**/v1/webhooks/**', async (route) => {
     const request = route.request();
     const { pathname } = new URL(request.url());
@@ -118,6 +117,7 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   expect(asked).toContain(`POST ${JSON.stringify({ url: hook.url, types: ['promise.settled'] })}`);
   await part.getByRole('button', { name: `Send a test to ${hook.url}` }).click();
   await expect(part.getByText(`A test is on its way to ${hook.url}.`)).toBeVisible();
+  expect(asked).toContain('POST /v1/webhooks/w1/test');
   await part.getByRole('button', { name: `Calls to ${hook.url}` }).click();
   await expect(part.getByText('500 Internal Server Error')).toBeVisible();
   await part.getByRole('button', { name: 'Send again: Event 17' }).click();
@@ -129,13 +129,13 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   await accessible(page);
   await part.getByRole('button', { name: `Switch on ${hook.url}` }).click();
   await expect(part.getByText('Switched off')).toHaveCount(0);
+  expect(asked).toContain('PATCH /v1/webhooks/w1 {"enabled":true}');
   await part.getByRole('button', { name: `Remove ${hook.url}` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await expect(part.getByText('No webhooks.')).toBeVisible();
 });
 
 test('an entry of the queue is explained, and sending is paused and let go on', async ({ page, ana }) => {
-  const json = (body: unknown): { status: number; contentType: string; body: string } => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
   const owed = {
     id: 'd1', message_id: 'm1', account_id: 'a1', kind: 'mail', destination: 'elsewhere.invalid', recipient: 'kim@elsewhere.invalid', state: 'delayed', attempts: 3, next_attempt_at: new Date(Date.now() + 3_600_000).toISOString(),
     created_at: new Date().toISOString(), settled_at: null, last_attempt: { at: new Date().toISOString(), remote: 'mx.elsewhere.invalid', code: '452', enhanced_code: '4.2.2', diagnostic: 'over quota' }, reason: null,

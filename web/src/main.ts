@@ -18,7 +18,9 @@ if (target === null) throw new Error('index.html has no #app');
 const waits = speak(prefs.language, navigator.languages);
 document.documentElement.lang = spoken.language;
 const begin = (): void => { mount(App, { target }); };
-if (waits === null) begin(); else void waits.catch(() => undefined).then(begin);
+if (waits === null) begin(); else {
+  void waits.catch(() => { spoken.language = 'en'; spoken.locale = 'en-GB'; document.documentElement.lang = 'en'; }).then(begin);
+}
 
 // Under `require-trusted-types-for` only a policy may name a script, and this one names a single one.
 interface Maker { createScriptURL(input: string): string }
@@ -26,6 +28,8 @@ const factory = (globalThis as { trustedTypes?: { createPolicy(name: string, rul
 const rules: Maker = { createScriptURL: () => '/sw.js' };
 const maker = factory === undefined ? rules : factory.createPolicy('worker', rules);
 if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+  // The worker says where to go when a message of the browser's was clicked.
+  navigator.serviceWorker.addEventListener('message', ({ data }: MessageEvent<string>) => router.go(data));
   // After the first page is there: the worker is for the next one.
   addEventListener('load', () => setTimeout(() => void navigator.serviceWorker.register(maker.createScriptURL('')).catch(() => undefined), 1000));
 }

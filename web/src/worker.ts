@@ -40,8 +40,24 @@ self.addEventListener('fetch', (event) => {
     if (PAGES.test(url.pathname)) event.respondWith(shell(event));
     return;
   }
-  // Files bear hashes of their content. Those of the version before are there as long as a page of it may be open.
-  if (FILES.includes(url.pathname) || url.pathname.startsWith('/assets/')) event.respondWith(caches.match(url.pathname).then((kept) => kept ?? fetch(request)));
+  // This version's own first: only the names of /assets/ bear hashes of their content. Those of the version before are there as long
+  // as a page of it may be open.
+  if (FILES.includes(url.pathname) || url.pathname.startsWith('/assets/')) {
+    event.respondWith(caches.match(url.pathname, { cacheName: NAME }).then(async (kept) => kept ?? await caches.match(url.pathname) ?? fetch(request)));
+  }
+});
+
+/** A message of the browser's leads to its conversation: in the window that was looked at last, or in a new one. */
+self.addEventListener('notificationclick', (event) => {
+  const { notification } = event;
+  const href = notification.data as string;
+  notification.close();
+  event.waitUntil((async () => {
+    const [open] = await self.clients.matchAll({ type: 'window' });
+    if (open === undefined) { await self.clients.openWindow(href); return; }
+    open.postMessage(href); // the page goes there by itself: what is being written in it stays
+    await open.focus();
+  })());
 });
 
 /** The page, from here: rows are there before the network has said anything. Whether the server has another one is looked at meanwhile;

@@ -56,6 +56,7 @@ class Drafts {
 
   /** Takes in what was written in other browsers, and hands over what the server does not have yet. */
   async sync(): Promise<void> {
+    if (!this.loaded) this.load();
     for (const gone of this.#gone()) await this.#removeThere(gone);
     for (const key of [...this.#owed]) await this.#put(key);
     const { items } = await wire.list();

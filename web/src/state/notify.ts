@@ -2,7 +2,7 @@
 import { texts } from '../texts.ts';
 import { nameOf } from '../words/address.ts';
 import { mail } from '../wire/api.ts';
-import { hrefOf, router } from './route.svelte.ts';
+import { hrefOf } from './path.ts';
 
 /** At most so many at once. */
 const MOST = 3;
@@ -14,8 +14,10 @@ export async function notify(arrived: Iterable<string>): Promise<void> {
   for (const id of arrived) {
     const message = await mail.message(id).catch(() => null);
     if (message?.ask?.role !== 'asked' || message.ask.state !== 'pending') continue;
-    const note = new Notification(texts.list.notified(nameOf(message.from)), { body: message.subject, tag: message.ask.promise_id, icon: '/icon-192.png' });
-    note.onclick = () => { focus(); note.close(); router.go(hrefOf({ kind: 'mailbox', ref: 'inbox' }, message.thread_id)); };
+    // The worker shows it, and hears of the click: Chrome for Android lets no page do it by itself.
+    await (await navigator.serviceWorker.ready).showNotification(texts.list.notified(nameOf(message.from)), {
+      body: message.subject, tag: message.ask.promise_id, icon: '/icon-192.png', data: hrefOf({ kind: 'mailbox', ref: 'inbox' }, message.thread_id),
+    });
     shown += 1;
     if (shown === MOST) return;
   }

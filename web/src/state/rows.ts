@@ -99,20 +99,9 @@ export function pill(row: Row, now: number): { tone: 'ask' | 'soft' | 'bad' | 'p
 
 /** Where a row of this time and key stands, or -1, found by halving: rows stand in the order of their times (newest first, then by key). */
 export function find(rows: readonly Row[], key: string, at: number): number {
-  // The server may order rows of the same time otherwise: all of them are looked at.
-  for (let near = earlier(rows, at); rows[near]?.at === at; near += 1) if (rows[near]?.key === key) return near;
+  // The server may order rows of the same time otherwise: all of them are looked at, and no key is greater than this one.
+  for (let near = before(rows, '\uffff', at); rows[near]?.at === at; near += 1) if (rows[near]?.key === key) return near;
   return -1;
-}
-
-/** How many rows are newer than this. */
-function earlier(rows: readonly Row[], at: number): number {
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((rows[middle] as Row).at > at) low = middle + 1; else high = middle;
-  }
-  return low;
 }
 
 /** How many rows stand before a row of this time and key. */

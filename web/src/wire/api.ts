@@ -96,7 +96,7 @@ export const webhooks = {
   enable: (webhook: string) => call<Webhook>('PATCH', `/v1/webhooks/${id(webhook)}`, { body: { enabled: true } }),
   remove: (webhook: string) => call<undefined>('DELETE', `/v1/webhooks/${id(webhook)}`),
   test: (webhook: string) => call<unknown>('POST', `/v1/webhooks/${id(webhook)}/test`),
-  rotate: (webhook: string) => call<Webhook>('POST', `/v1/webhooks/${id(webhook)}/rotate`),
+  rotate: (webhook: string) => call<{ public_key: string; secret: string; created_at: string }>('POST', `/v1/webhooks/${id(webhook)}/rotate`),
   calls: (webhook: string) => call<Page<WebhookCall>>('GET', `/v1/webhooks/${id(webhook)}/deliveries`, { query: { limit: 20 } }),
   again: (webhook: string, delivery: string) => call<unknown>('POST', `/v1/webhooks/${id(webhook)}/redeliver`, { body: { delivery_id: delivery } }),
 };

@@ -6,6 +6,7 @@ test.use({ serviceWorkers: 'block' });
 
 const problem = (status: number, code: string, detail: string): { status: number; contentType: string; body: string } =>
   ({ status, contentType: 'application/problem+json', body: JSON.stringify({ type: 'about:blank', title: detail, status, code, detail }) });
+const json = (body: unknown, status = 200): { status: number; contentType: string; body: string } => ({ status, contentType: 'application/json', body: JSON.stringify(body) });
 
 test('a list, a conversation and a message that cannot be loaded say so, and come when asked again', async ({ page, ana, bo }) => {
   await bo.send({ to: [ana.address], subject: 'Harbour', text: 'The walls are painted.' });
@@ -33,8 +34,16 @@ test('a list, a conversation and a message that cannot be loaded say so, and com
   await expect(conversation.getByRole('alert')).toContainText('Could not be loaded.');
   await accessible(page);
   await page.unroute(`**/v1/messages/${id}`);
+  // And when it comes, but nobody knows for certain from whom.
+  await page.route(`**/v1/messages/${id}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...await response.json() as object, unverified: true } });
+  });
   await conversation.getByRole('button', { name: 'Try again' }).click();
   await expect(conversation.getByText('The walls are painted.')).toBeVisible();
+  await expect(conversation.getByRole('note')).toHaveText('It came to a secret reply address, but it is not certain who wrote it. Whoever was given that address has been asked.');
+  await accessible(page);
+  await page.unroute(`**/v1/messages/${id}`);
 
   await page.goto(new URL('/t/nothing-of-the-kind', page.url()).href);
   await expect(conversation.getByRole('alert')).toContainText('not here any more');
@@ -81,8 +90,6 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   const hook = { id: 'w1', url: 'https://example.org/hook', types: ['promise.settled'], enabled: true, disabled_reason: null as string | null, created_at: '2026-11-23T09:00:00Z' };
   let all: (typeof hook)[] = [];
   const asked: string[] = [];
-  await page.route('**/v1/webhooks**', (route) => { const { pathname } = new URL(route.request().url()); asked.push(`${route.request().method()} ${pathname}`); return route.fallback(); });
-  const json = (body: unknown, status = 200): { status: number; contentType: string; body: string } => ({ status, contentType: 'application/json', body: JSON.stringify(body) });
   await page.route('**/v1/webhooks/**', async (route) => {
     const request = route.request();
     const { pathname } = new URL(request.url());
@@ -90,7 +97,7 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
     if (pathname.endsWith('/deliveries')) return route.fulfill(json({ items: [{ id: 'c1', event: '17', state: 'failed', created_at: hook.created_at, next_attempt_at: null, attempts: [{ at: hook.created_at, status: 500, detail: 'Internal Server Error' }] }], next_cursor: null }));
     if (request.method() === 'DELETE') { all = []; return route.fulfill({ status: 204 }); }
     if (request.method() === 'PATCH') { all = [{ ...hook, enabled: true, disabled_reason: null }]; return route.fulfill(json(all[0])); }
-    if (pathname.endsWith('/rotate')) { all = [{ ...hook, enabled: false, disabled_reason: 'gone' }]; return route.fulfill(json({ ...hook, secret: 'whsec_second' })); }
+    if (pathname.endsWith('/rotate')) { all = [{ ...hook, enabled: false, disabled_reason: 'gone' }]; return route.fulfill(json({ public_key: 'whpk_x', secret: 'whsec_second', created_at: hook.created_at })); }
     return route.fulfill(json({ deliveries: [] }, 202));
   });
   await page.route('**/v1/webhooks', async (route) => {
@@ -110,23 +117,25 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   expect(asked).toContain(`POST ${JSON.stringify({ url: hook.url, types: ['promise.settled'] })}`);
   await part.getByRole('button', { name: `Send a test to ${hook.url}` }).click();
   await expect(part.getByText(`A test is on its way to ${hook.url}.`)).toBeVisible();
+  expect(asked).toContain('POST /v1/webhooks/w1/test');
   await part.getByRole('button', { name: `Calls to ${hook.url}` }).click();
   await expect(part.getByText('500 Internal Server Error')).toBeVisible();
   await part.getByRole('button', { name: 'Send again: Event 17' }).click();
   await expect.poll(() => asked).toContain('POST /v1/webhooks/w1/redeliver {"delivery_id":"c1"}');
   await part.getByRole('button', { name: `Renew the secret for ${hook.url}` }).click();
+  await expect(part.getByText(`The secret for ${hook.url}.`)).toBeVisible();
   await expect(part.getByText('whsec_second')).toBeVisible();
   await expect(part.getByText('It answered that it is gone.')).toBeVisible();
   await accessible(page);
   await part.getByRole('button', { name: `Switch on ${hook.url}` }).click();
   await expect(part.getByText('Switched off')).toHaveCount(0);
+  expect(asked).toContain('PATCH /v1/webhooks/w1 {"enabled":true}');
   await part.getByRole('button', { name: `Remove ${hook.url}` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await expect(part.getByText('No webhooks.')).toBeVisible();
 });
 
 test('an entry of the queue is explained, and sending is paused and let go on', async ({ page, ana }) => {
-  const json = (body: unknown): { status: number; contentType: string; body: string } => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
   const owed = {
     id: 'd1', message_id: 'm1', account_id: 'a1', kind: 'mail', destination: 'elsewhere.invalid', recipient: 'kim@elsewhere.invalid', state: 'delayed', attempts: 3, next_attempt_at: new Date(Date.now() + 3_600_000).toISOString(),
     created_at: new Date().toISOString(), settled_at: null, last_attempt: { at: new Date().toISOString(), remote: 'mx.elsewhere.invalid', code: '452', enhanced_code: '4.2.2', diagnostic: 'over quota' }, reason: null,

@@ -37,67 +37,63 @@ const faultsOf = (page: Page): Promise<string[]> => page.evaluate(() => {
   return [...new Set(out)];
 });
 
-// A server of its own: the administration lists the names of whoever has an account.
-const alone = test.extend<{ own: Server }>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
-  own: async ({}, use) => {
-    const server = await new Server().start();
-    await use(server);
-    await server.remove();
-  },
-});
-
-alone('every sentence can be translated, and longer ones fit', async ({ page, own: server }, info) => {
-  alone.slow(); // thirty views
-  const phone = info.project.name === 'phone';
-  const { reader, writer } = people(server);
-  await speak(page, 'en-XA');
-  await page.goto(server.url);
-  await expect(page.getByRole('heading', { level: 1 })).toContainText('⟦');
-  const fits = async (where: string): Promise<void> => expect.soft(await faultsOf(page), where).toEqual([]);
-  await fits('sign in');
-  await reader.signIn(page);
-  await page.goto(server.url);
-  await fits('empty list');
-  await writer.send({ to: [reader.address], subject, text: 'עכשיו.', ask: { kind: 'choice', deadline: 'PT3H', options: [{ name: 'yes', title: 'כן' }, { name: 'no', title: 'לא' }] } });
-  await reader.received(subject);
-  await expect(page.getByRole('option')).toHaveCount(1);
-  await fits('list');
-  await reader.send({ to: [writer.address, 'kim@elsewhere.invalid'], subject: 'Письмо', text: 'Привет' });
-  await page.getByRole('option').click();
-  await expect(page.locator('[data-card=open]')).toBeVisible();
-  await fits('question');
-  await page.goto(`${server.url}/m/sent`);
-  await page.getByRole('option').click();
-  await page.locator('details.dlv summary').click();
-  await expect(page.locator('.dlv ol li').first()).toBeVisible();
-  await fits('delivery');
-  for (const path of ['/asked', '/waiting', '/drafts', '/m/trash', '/settings', '/admin', '/nowhere/at/all']) {
-    await page.goto(server.url + path);
-    await expect(page.getByRole('heading').first()).toContainText('⟦');
-    // What these pages fetch is there.
-    if (path === '/settings') await expect(page.locator('.pill.ok').first()).toBeAttached();
-    if (path === '/admin') await expect(page.locator('li').first()).toBeAttached();
-    await fits(path);
-  }
-  await page.goto(server.url);
-  await expect(page.getByRole('option')).toHaveCount(1);
-  if (phone) { await page.locator('.fab').click(); } else {
-    await page.getByRole('listbox').focus();
-    for (const key of ['?', 'Control+k', 'h', 'l', 'v']) {
-      await page.keyboard.press(key);
-      await expect(page.getByRole('dialog')).toBeVisible();
-      await fits(key);
-      await page.keyboard.press('Escape');
-      await expect(page.getByRole('dialog')).toHaveCount(0);
-      await page.getByRole('listbox').focus();
+test('every sentence can be translated, and longer ones fit', async ({ page }, info) => {
+  test.slow(); // thirty views
+  // A server of its own: the administration lists the names of whoever has an account.
+  const server = await new Server().start();
+  try {
+    const phone = info.project.name === 'phone';
+    const { reader, writer } = people(server);
+    await speak(page, 'en-XA');
+    await page.goto(server.url);
+    await expect(page.getByRole('heading', { level: 1 })).toContainText('⟦');
+    const fits = async (where: string): Promise<void> => expect.soft(await faultsOf(page), where).toEqual([]);
+    await fits('sign in');
+    await reader.signIn(page);
+    await page.goto(server.url);
+    await fits('empty list');
+    await writer.send({ to: [reader.address], subject, text: 'עכשיו.', ask: { kind: 'choice', deadline: 'PT3H', options: [{ name: 'yes', title: 'כן' }, { name: 'no', title: 'לא' }] } });
+    await reader.received(subject);
+    await expect(page.getByRole('option')).toHaveCount(1);
+    await fits('list');
+    await reader.send({ to: [writer.address, 'kim@elsewhere.invalid'], subject: 'Письмо', text: 'Привет' });
+    await page.getByRole('option').click();
+    await expect(page.locator('[data-card=open]')).toBeVisible();
+    await fits('question');
+    await page.goto(`${server.url}/m/sent`);
+    await page.getByRole('option').click();
+    await page.locator('details.dlv summary').click();
+    await expect(page.locator('.dlv ol li').first()).toBeVisible();
+    await fits('delivery');
+    for (const path of ['/asked', '/waiting', '/drafts', '/m/trash', '/settings', '/admin', '/nowhere/at/all']) {
+      await page.goto(server.url + path);
+      await expect(page.getByRole('heading').first()).toContainText('⟦');
+      // What these pages fetch is there.
+      if (path === '/settings') await expect(page.locator('.pill.ok').first()).toBeAttached();
+      if (path === '/admin') await expect(page.locator('li').first()).toBeAttached();
+      await fits(path);
     }
-    await page.keyboard.press('x');
-    await expect(page.locator('.bulk')).toBeVisible();
-    await fits('choosing');
-    await page.keyboard.press('Escape');
-    await page.keyboard.press('c');
+    await page.goto(server.url);
+    await expect(page.getByRole('option')).toHaveCount(1);
+    if (phone) { await page.locator('.fab').click(); } else {
+      await page.getByRole('listbox').focus();
+      for (const key of ['?', 'Control+k', 'h', 'l', 'v']) {
+        await page.keyboard.press(key);
+        await expect(page.getByRole('dialog')).toBeVisible();
+        await fits(key);
+        await page.keyboard.press('Escape');
+        await expect(page.getByRole('dialog')).toHaveCount(0);
+        await page.getByRole('listbox').focus();
+      }
+      await page.keyboard.press('x');
+      await expect(page.locator('.bulk')).toBeVisible();
+      await fits('choosing');
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('c');
+    }
+    await expect(page.locator('form.composer')).toBeVisible();
+    await fits('composer');
+  } finally {
+    await server.remove();
   }
-  await expect(page.locator('form.composer')).toBeVisible();
-  await fits('composer');
 });

@@ -1,21 +1,10 @@
 // A shell that waits for a person: they answer on the page, or by replying to the mail that the question came as.
-import { expect, open, Person, test as base } from './fixtures.ts';
-import { hand, Peer } from './peer.ts';
-import { Server, type Ended } from './server.ts';
+import { expect, open, Person } from './fixtures.ts';
+import { hand } from './peer.ts';
+import { forwarded, relayed, secretOf } from './relayed.ts';
+import type { Ended } from './server.ts';
 
-const test = base.extend<object, { peer: Peer }>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
-  peer: [async ({}, use) => {
-    const peer = new Peer(0);
-    await use(peer);
-    peer.close();
-  }, { scope: 'worker' }],
-  server: [async ({ peer }, use) => {
-    const server = await new Server({ RESTANTE_RELAY__URL: await peer.listen(), RESTANTE_DELIVERY__FIRST_RETRY: '1s' }).start();
-    await use(server);
-    await server.remove();
-  }, { scope: 'worker' }],
-});
+const test = relayed(0);
 
 /** `restante ask … --wait`, which goes on while the test does. */
 function waiting(bot: Person, to: string, question: string): { ended: Promise<Ended>; over: () => boolean } {
@@ -38,13 +27,11 @@ test('a person answers on the page while a shell is blocked', async ({ page, ana
 
 test('a person answers by replying to the mail while a shell is blocked', async ({ bo, server, peer, account }) => {
   const bot = account('ci', 'service');
-  await bo.api('POST', '/v1/forwarding', { address: 'bo@phone.test', content: 'full' });
-  const asked = await peer.received('bo@phone.test', '/confirm?token');
-  await bo.api('POST', '/v1/confirm', { token: /\/confirm\?token=3?D?([\w-]+)/.exec(asked.data.replaceAll('=\r\n', ''))?.[1] });
+  await forwarded(bo, peer, 'bo@phone.test');
   const shell = waiting(bot, bo.address, 'Deploy 4822 to production?');
   const notice = await peer.received('bo@phone.test', 'Deploy 4822 to production?');
   expect(shell.over(), 'the shell waits').toBe(false);
-  const secret = /^Reply-To:.*?(reply\+\w+@\S+?)>?\r$/ims.exec(`${notice.data.split('\r\n\r\n')[0] ?? ''}\r\n`)?.[1] ?? '';
+  const secret = secretOf(notice);
   const reply = (id: string, more: string, words: string): string => [
     'From: Bo <bo@phone.test>', `To: ${secret}`, 'Subject: Re: Deploy 4822 to production?', `Message-ID: <${id}@phone.test>`,
     `${more}Content-Type: text/plain; charset=utf-8`, '', words, '', 'On Mon, 23 Nov 2026 at 10:00, ci wrote:', '> Deploy 4822 to production?',

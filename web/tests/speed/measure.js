@@ -106,13 +106,21 @@ try {
       requestAnimationFrame(look); };
     look();
   }));
+  /** Until the page is loaded and has nothing more to do. */
+  const quiet = () => page.evaluate(() => new Promise((done) => {
+    const idle = () => requestIdleCallback(() => done());
+    if (document.readyState === 'complete')
+      idle();
+    else
+      addEventListener('load', idle, { once: true });
+  }));
   // What this browser on this machine takes at this time for a page of one line, and for a key that does nothing.
   await page.goto(`${url}/nothing`);
   const bare = [];
   for (let n = 0; n < 7; n += 1) {
     await page.reload({ waitUntil: 'commit' });
     bare.push(await firstRow());
-    await page.waitForTimeout(300);
+    await quiet();
   }
   print('for comparison: a page of one line (median of 7)', median(bare), 'ms');
   const idle = await keys(page, 'j', 60);
@@ -140,7 +148,8 @@ try {
     rows = page.locator('[role=option]');
     await page.goto(url, { waitUntil: 'commit' });
     opened.push(await firstRow());
-    await page.waitForTimeout(300);
+    await page.getByText('Up to date').first().waitFor({ state: 'attached' });
+    await quiet();
   }
   print('first rows from the copy, in a new window (median of 5)', median(opened), 'ms');
   await context.setOffline(true);

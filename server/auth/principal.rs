@@ -15,6 +15,8 @@ pub struct Principal {
     pub scopes: Scopes,
     /// The credential.
     pub via: Via,
+    /// The place of the account's log when the credential was looked up: what came after it is in later answers.
+    pub modseq: i64,
 }
 
 /// By what a caller proved itself.

@@ -3,7 +3,7 @@
 use super::{Denied, Principal, Scopes, Via};
 use crate::mail::id::{self, Ids};
 use crate::store::Store;
-use crate::store::token::NewSession;
+use crate::store::token::{Credential, NewSession};
 use uuid::Uuid;
 
 /// How long a session lasts, in milliseconds: 30 days.
@@ -48,7 +48,8 @@ pub async fn authenticate(store: &Store, secret: &str, now: i64) -> Result<Princ
     if secret.len() != 64 {
         return Err(Denied::Unknown);
     }
-    let (account, row) = store.session(digest(secret), now).await?.ok_or(Denied::Unknown)?;
+    let found = store.session(digest(secret), now).await?;
+    let Credential { account, modseq, row } = found.ok_or(Denied::Unknown)?;
     let scopes = Scopes::of_account(account.admin);
-    Ok(Principal { account, scopes, via: Via::Session(row.id) })
+    Ok(Principal { account, scopes, via: Via::Session(row.id), modseq })
 }

@@ -3,6 +3,7 @@
 use super::{Denied, Principal, Scopes, Via};
 use crate::mail::id;
 use crate::store::Store;
+use crate::store::token::Credential;
 
 /// What every token begins with, so that secret scanners find a leaked one.
 pub const PREFIX: &str = "rst_";
@@ -23,7 +24,8 @@ pub async fn authenticate(store: &Store, token: &str, now: i64) -> Result<Princi
     if !token.starts_with(PREFIX) || token.len() > LONGEST {
         return Err(Denied::Unknown);
     }
-    let (account, row) = store.credential_by_token(digest(token)).await?.ok_or(Denied::Unknown)?;
+    let found = store.credential_by_token(digest(token)).await?;
+    let Credential { account, modseq, row } = found.ok_or(Denied::Unknown)?;
     if row.revoked_at.is_some() {
         return Err(Denied::Revoked);
     }
@@ -31,5 +33,5 @@ pub async fn authenticate(store: &Store, token: &str, now: i64) -> Result<Princi
         return Err(Denied::Expired);
     }
     let scopes = Scopes::stored(&row.scopes).and(Scopes::of_account(account.admin));
-    Ok(Principal { account, scopes, via: Via::Token(row.id) })
+    Ok(Principal { account, scopes, via: Via::Token(row.id), modseq })
 }

@@ -1,6 +1,7 @@
 //! Emails: messages as one account holds them (RFC 8621 §4). The bytes never change; mailbox, marks and
 //! keywords do.
 
+use serde::Deserialize;
 use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -11,12 +12,13 @@ use super::filing::Recipients;
 pub use super::filing::{Head, NewEmail, SHOWN};
 pub use super::filter::Filter;
 use super::mailbox::{Role, role_id};
+use super::packed::{bytes, flag};
 use super::snooze::wakes;
 use super::{Error, Result, Store, Topic};
 use crate::mail::message::Mailbox;
 
-/// An email as it is held.
-#[derive(Debug, Clone, FromRow)]
+/// An email as it is held. The fields are in the order of [`email_columns`].
+#[derive(Debug, Clone, FromRow, Deserialize)]
 #[expect(missing_docs, reason = "the columns of the row")]
 pub struct EmailRow {
     pub account_id: Uuid,
@@ -25,7 +27,9 @@ pub struct EmailRow {
     pub mailbox_id: Uuid,
     /// The mailbox's role, if it has one.
     pub mailbox_role: Option<String>,
+    #[serde(deserialize_with = "flag")]
     pub outgoing: bool,
+    #[serde(deserialize_with = "bytes")]
     pub digest: Vec<u8>,
     pub size: i64,
     pub message_id: String,
@@ -36,8 +40,11 @@ pub struct EmailRow {
     pub preview: String,
     pub sent_at: Option<i64>,
     pub received_at: i64,
+    #[serde(deserialize_with = "flag")]
     pub has_attachment: bool,
+    #[serde(deserialize_with = "flag")]
     pub seen: bool,
+    #[serde(deserialize_with = "flag")]
     pub flagged: bool,
     pub modseq: i64,
     pub submission_id: Option<Uuid>,
@@ -72,9 +79,9 @@ macro_rules! email_columns {
     () => {
         "e.account_id, e.id, e.thread_id, e.mailbox_id, m.role as mailbox_role, e.outgoing, e.digest, e.size, \
          e.message_id, e.subject, e.from_name, e.from_address, e.recipients, e.preview, e.sent_at, e.received_at, \
-         e.has_attachment, e.seen, e.flagged, e.modseq, e.submission_id, e.promise_id, e.asker_id, e.metadata, e.snoozed_until, \
+         e.has_attachment, e.seen, e.flagged, e.modseq, e.submission_id, e.promise_id, e.asker_id, e.metadata, \
          (select string_agg(k.keyword, ' ' order by k.keyword) from email_keyword k \
-          where k.account_id = e.account_id and k.email_id = e.id) as keywords \
+          where k.account_id = e.account_id and k.email_id = e.id) as keywords, e.snoozed_until \
          from email e join mailbox m on m.account_id = e.account_id and m.id = e.mailbox_id"
     };
 }
@@ -131,7 +138,7 @@ impl Store {
             list = list.push(" and (e.received_at, e.id) < (").push_bind(received_at);
             list = list.push(", ").push_bind(id).push(")");
         }
-        self.all(list.push(" order by e.received_at desc, e.id desc limit ").push_bind(limit)).await
+        self.email_rows(list.push(" order by e.received_at desc, e.id desc limit ").push_bind(limit)).await
     }
 
     /// One email of an account.

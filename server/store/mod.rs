@@ -28,6 +28,7 @@ pub mod mailbox;
 pub mod mute;
 pub mod nodes;
 pub mod operate;
+mod packed;
 pub mod pause;
 mod pipeline;
 pub mod promise;
@@ -178,7 +179,7 @@ struct Inner {
     nodes: Nodes,
     blobs: blob::Blobs,
     /// By a token's digest.
-    credentials: Together<[u8; 32], (account::Account, token::TokenRow)>,
+    credentials: Together<[u8; 32], token::Credential<token::TokenRow>>,
     domains: account::Domains,
     /// Of the SQLite database.
     file: Option<PathBuf>,

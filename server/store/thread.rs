@@ -67,7 +67,7 @@ impl Store {
              and (n.received_at, n.id) > (e.received_at, e.id)",
         );
         list = filter.narrow_newer(list);
-        self.all(list.push(") order by e.received_at desc, e.id desc limit ").push_bind(limit)).await
+        self.email_rows(list.push(") order by e.received_at desc, e.id desc limit ").push_bind(limit)).await
     }
 
     /// The newest emails of a thread, oldest of them first.
@@ -81,7 +81,7 @@ impl Store {
             " where e.account_id = $1 and e.thread_id = $2 \
                                   order by e.received_at desc, e.id desc limit $3"
         ));
-        let mut rows: Vec<EmailRow> = self.all(newest.bind(account).bind(thread).bind(limit)).await?;
+        let mut rows = self.email_rows(newest.bind(account).bind(thread).bind(limit)).await?;
         rows.reverse();
         Ok(rows)
     }

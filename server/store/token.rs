@@ -68,8 +68,19 @@ const LONGEST: i64 = 15 * 60 * 1000;
 /// Failures are forgotten after this long without another, in milliseconds.
 const FORGET: i64 = 24 * 60 * 60 * 1000;
 
+/// A token or a session, with whose it is.
+#[derive(Debug, Clone)]
+pub struct Credential<T> {
+    /// Whose.
+    pub account: Account,
+    /// The place of the account's log when this was read.
+    pub modseq: i64,
+    /// The token or session itself.
+    pub row: T,
+}
+
 /// Looks tokens up.
-struct Credentials(Store);
+pub(super) struct Credentials(Store);
 
 /// A token with its digest.
 #[derive(FromRow)]
@@ -79,20 +90,21 @@ struct Digested {
     token: TokenRow,
 }
 
-impl AsyncRead<[u8; 32], (Account, TokenRow)> for Credentials {
-    async fn read(&self, digests: Vec<[u8; 32]>) -> Result<HashMap<[u8; 32], (Account, TokenRow)>> {
+impl AsyncRead<[u8; 32], Credential<TokenRow>> for Credentials {
+    async fn read(&self, digests: Vec<[u8; 32]>) -> Result<HashMap<[u8; 32], Credential<TokenRow>>> {
         let by = sql(
             "select t.digest, t.account_id, t.id, t.name, t.scopes, t.created_at, t.expires_at, t.revoked_at, \
                       c.kind as account_kind, c.name as account_name, c.admin as account_admin, \
-                      c.created_at as account_created_at, a.shown as account_address \
+                      c.created_at as account_created_at, c.modseq as account_modseq, \
+                      a.shown as account_address \
                       from token t join account c on c.id = t.account_id \
                       join address a on a.account_id = c.id and a.main \
                       where c.disabled_at is null and t.digest in ",
         );
         let rows: Vec<Joined<Digested>> = self.0.all(by.push_list(&digests)).await?;
-        let found = rows.into_iter().map(Joined::split).filter_map(|(account, row)| {
+        let found = rows.into_iter().map(Joined::split).filter_map(|Credential { account, modseq, row }| {
             // Another length can be nobody's.
-            Some((row.digest.try_into().ok()?, (account, row.token)))
+            Some((row.digest.try_into().ok()?, Credential { account, modseq, row: row.token }))
         });
         Ok(found.collect())
     }
@@ -151,7 +163,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn credential_by_token(&self, digest: [u8; 32]) -> Result<Option<(Account, TokenRow)>> {
+    pub async fn credential_by_token(&self, digest: [u8; 32]) -> Result<Option<Credential<TokenRow>>> {
         match self.0.credentials.find(digest, Credentials(self.clone())).await {
             Some(found) => Ok(found),
             None => Ok(Credentials(self.clone()).read(vec![digest]).await?.remove(&digest)),
@@ -178,12 +190,13 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn session(&self, digest: [u8; 32], now: i64) -> Result<Option<(Account, SessionRow)>> {
+    pub async fn session(&self, digest: [u8; 32], now: i64) -> Result<Option<Credential<SessionRow>>> {
         let row: Option<Joined<SessionRow>> = self
             .first(
                 sql("select s.account_id, s.id, s.user_agent, s.created_at, s.seen_at, s.expires_at, \
                      c.kind as account_kind, c.name as account_name, c.admin as account_admin, \
-                     c.created_at as account_created_at, a.shown as account_address \
+                     c.created_at as account_created_at, c.modseq as account_modseq, \
+                     a.shown as account_address \
                      from session s join account c on c.id = s.account_id \
                      join address a on a.account_id = c.id and a.main \
                      where s.digest = $1 and s.expires_at > $2 and s.revoked_at is null and c.disabled_at is null")
@@ -295,11 +308,12 @@ struct Joined<T> {
     account_name: String,
     account_admin: bool,
     account_created_at: i64,
+    account_modseq: i64,
     account_address: String,
 }
 
 impl<T> Joined<T> {
-    fn split(self) -> (Account, T) {
+    fn split(self) -> Credential<T> {
         let account = Account {
             id: self.account_id,
             kind: self.account_kind,
@@ -309,6 +323,6 @@ impl<T> Joined<T> {
             disabled_at: None,
             address: self.account_address,
         };
-        (account, self.row)
+        Credential { account, modseq: self.account_modseq, row: self.row }
     }
 }

@@ -27,12 +27,19 @@ pub(crate) async fn post(
     connections: usize,
     long: Duration,
 ) -> anyhow::Result<Load> {
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {to}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    run(to, vec![request.into_bytes()], connections, long).await
+    run(to, posts(path, &[token.to_owned()], body), connections, long).await
+}
+
+/// A request that posts this body, for each of these tokens.
+pub(crate) fn posts(path: &str, tokens: &[String], body: &str) -> Vec<Vec<u8>> {
+    let request = |token| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    tokens.iter().map(|token| request(token).into_bytes()).collect()
 }
 
 /// A request that reads.

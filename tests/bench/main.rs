@@ -38,6 +38,9 @@ use uuid::Uuid;
 /// How long one measurement loads the server.
 const LONG: Duration = Duration::from_secs(3);
 
+/// Accounts that send at once, where one would wait for itself.
+const SENDERS: usize = 16;
+
 /// A running system on an empty database, with accounts.
 struct Bench {
     running: Running,
@@ -75,9 +78,17 @@ impl Bench {
             context.store.create_account(account, now).await?;
             made.push((id, shown));
         }
+        let mut bench = Self { running, accounts: made, token: String::new() };
+        bench.token = bench.token_of(0).await?;
+        Ok(bench)
+    }
+
+    /// A token of the account of this number.
+    async fn token_of(&self, n: usize) -> anyhow::Result<String> {
+        let (context, now) = (&self.running.context, self.running.context.clock.now_ms());
         let token = context.ids.token();
         let new = NewToken {
-            account_id: made[0].0,
+            account_id: self.accounts[n].0,
             id: context.ids.id(now),
             name: "bench".into(),
             digest: restante::auth::token::digest(&token),
@@ -85,7 +96,7 @@ impl Bench {
             expires_at: None,
         };
         context.store.create_token(new, now).await?;
-        Ok(Self { running, accounts: made, token })
+        Ok(token)
     }
 
     fn url(&self) -> anyhow::Result<SocketAddr> {
@@ -188,10 +199,14 @@ async fn round(
     if parts.process
         && let Some(server) = postgres
     {
-        let bench = Bench::start(dir, postgres, 2, false).await?;
-        let (token, body) = (bench.token.clone(), message(&bench));
+        let bench = Bench::start(dir, postgres, SENDERS + 1, false).await?;
+        let mut tokens = Vec::new();
+        for n in (0..=SENDERS).filter(|n| *n != 1) {
+            tokens.push(bench.token_of(n).await?);
+        }
+        let body = message(&bench);
         bench.running.stop().await;
-        process::nodes(table, dir, &format!("{server}/restante_bench"), &token, &body).await?;
+        process::nodes(table, dir, &format!("{server}/restante_bench"), &tokens, &body).await?;
     }
     Ok(())
 }

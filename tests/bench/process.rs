@@ -85,24 +85,30 @@ pub(crate) async fn loaded(
     Ok(())
 }
 
-/// Accepting by one node and by two on one PostgreSQL, each as a process of its own.
+/// Accepting by one node and by two on one PostgreSQL, each as a process of its own: from one sender, whose log every
+/// message is written to, and from all of them.
 pub(crate) async fn nodes(
     table: &mut Table,
     dir: &Path,
     database: &str,
-    token: &str,
+    tokens: &[String],
     body: &str,
 ) -> anyhow::Result<()> {
     let (first, second) = (dir.join("bench-first"), dir.join("bench-second"));
+    let ways = [("one sender", &tokens[..1]), ("many senders", tokens)];
     let one = Node::start(&first, Some(database)).await?;
-    let load = load::post(one.http, "/v1/messages", token, body, 32, LONG).await?;
-    table.add("one node accept /s", load.rate);
+    for (who, tokens) in ways {
+        let load = load::run(one.http, load::posts("/v1/messages", tokens, body), 32, LONG).await?;
+        table.add(format!("one node accept, {who} /s"), load.rate);
+    }
     let two = Node::start(&second, Some(database)).await?;
-    let (a, b) = tokio::try_join!(
-        load::post(one.http, "/v1/messages", token, body, 16, LONG),
-        load::post(two.http, "/v1/messages", token, body, 16, LONG),
-    )?;
-    table.add("two nodes accept /s", a.rate + b.rate);
+    for (who, tokens) in ways {
+        let (a, b) = tokio::try_join!(
+            load::run(one.http, load::posts("/v1/messages", tokens, body), 16, LONG),
+            load::run(two.http, load::posts("/v1/messages", tokens, body), 16, LONG),
+        )?;
+        table.add(format!("two nodes accept, {who} /s"), a.rate + b.rate);
+    }
     drop((one, two));
     for data in [first, second] {
         let _ = std::fs::remove_dir_all(data);

@@ -71,10 +71,13 @@ impl Table {
             Some(150.0),
             AtMost(1.0),
         );
-        let (one, two) = (self.median("one node accept /s"), self.median("two nodes accept /s"));
-        ratio("K postgres: accept, two nodes / one", two, one, AtLeast(1.0));
         let limit = self.median("postgres limit, 32 connections /s");
-        ratio("K postgres: accept, two nodes / one row", two, limit, AtLeast(0.5));
+        for who in ["one sender", "many senders"] {
+            let of = |nodes: &str| self.median(&format!("{nodes} accept, {who} /s"));
+            let (one, two) = (of("one node"), of("two nodes"));
+            ratio(&format!("K postgres: accept, {who}, two nodes / one"), two, one, AtLeast(1.0));
+            ratio(&format!("K postgres: accept, {who}, two nodes / one row"), two, limit, AtLeast(0.5));
+        }
     }
 
     fn engine(&self, engine: &str) {

@@ -6,7 +6,7 @@ use restante::mail::id::Ids;
 use restante::store::Error;
 use restante::store::account::{Kind, NewAccount, ReplyAddress, Resolved, Secret};
 use restante::store::forwarding::put_reply_address;
-use restante::store::token::{NewSession, NewToken};
+use restante::store::token::{Credential, NewSession, NewToken};
 use uuid::Uuid;
 
 use super::digest;
@@ -99,7 +99,8 @@ both!(tokens_and_sessions_end_at_once_and_only_by_their_owner, |engine| async mo
         expires_at: None,
     };
     app.store.create_token(token, app.now()).await.unwrap();
-    let (account, row) = app.store.credential_by_token(digest("token")).await.unwrap().unwrap();
+    let Credential { account, row, .. } =
+        app.store.credential_by_token(digest("token")).await.unwrap().unwrap();
     assert_eq!(
         (account.id, row.id, row.scopes.as_str(), row.revoked_at),
         (ana.id, id, "messages:read", None)
@@ -107,7 +108,7 @@ both!(tokens_and_sessions_end_at_once_and_only_by_their_owner, |engine| async mo
     assert!(matches!(app.store.revoke_token(bo.id, id, app.now()).await, Err(Error::NotFound)));
     app.store.revoke_token(ana.id, id, app.now()).await.unwrap();
     assert!(matches!(app.store.revoke_token(ana.id, id, app.now()).await, Err(Error::NotFound)));
-    assert!(app.store.credential_by_token(digest("token")).await.unwrap().unwrap().1.revoked_at.is_some());
+    assert!(app.store.credential_by_token(digest("token")).await.unwrap().unwrap().row.revoked_at.is_some());
     assert!(app.store.tokens(ana.id, None, 10).await.unwrap().iter().all(|token| token.id != id));
 
     for (id, name) in [(session, "one"), (app.id(), "two")] {
@@ -121,7 +122,7 @@ both!(tokens_and_sessions_end_at_once_and_only_by_their_owner, |engine| async mo
         app.store.create_session(new, app.now()).await.unwrap();
     }
     assert!(app.store.session(digest("one"), app.now() + 3_600_000).await.unwrap().is_none());
-    assert_eq!(app.store.session(digest("two"), app.now()).await.unwrap().unwrap().0.id, ana.id);
+    assert_eq!(app.store.session(digest("two"), app.now()).await.unwrap().unwrap().account.id, ana.id);
     assert!(matches!(app.store.revoke_session(bo.id, session, app.now()).await, Err(Error::NotFound)));
     app.store.revoke_other_sessions(ana.id, Some(session), app.now()).await.unwrap();
     assert!(app.store.session(digest("two"), app.now()).await.unwrap().is_none());

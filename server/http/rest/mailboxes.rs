@@ -45,7 +45,7 @@ pub struct Name {
 /// Lists the account's mailboxes.
 #[utoipa::path(get, path = "/v1/mailboxes", tag = "Mailboxes", responses((status = 200, body = List<Mailbox>)))]
 pub async fn list(State(state): State<AppState>, caller: Caller, headers: HeaderMap) -> Answered {
-    let modseq = state.store.modseq(caller.account.id).await?;
+    let modseq = caller.modseq;
     let rows = state.store.mailboxes(caller.account.id).await?;
     let items = rows.into_iter().map(Mailbox::from).collect();
     let list = List { items, next_cursor: None, as_of: Some(modseq.to_string()) };

@@ -7,13 +7,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Answered;
-use crate::auth::Principal;
+use crate::auth::Scopes;
 use crate::auth::throttle::Subjects;
 use crate::http::access::Caller;
 use crate::http::body::Json;
 use crate::http::peer::Peer;
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
+use crate::store::account::Account;
 
 /// An account and what the credential may do with it.
 #[derive(Serialize, ToSchema)]
@@ -43,9 +44,8 @@ pub struct Limits {
     recipients: usize,
 }
 
-/// What is told to a principal about itself.
-pub(super) async fn of(state: &AppState, principal: &Principal) -> Result<Me, Problem> {
-    let account = &principal.account;
+/// What is told to an account about itself.
+pub(super) async fn of(state: &AppState, account: &Account, scopes: Scopes) -> Result<Me, Problem> {
     let limits = &state.submission.settings;
     Ok(Me {
         id: account.id,
@@ -54,7 +54,7 @@ pub(super) async fn of(state: &AppState, principal: &Principal) -> Result<Me, Pr
         name: account.name.clone(),
         kind: account.kind.clone(),
         admin: account.admin,
-        scopes: principal.scopes.iter().map(crate::auth::Scope::as_str).collect(),
+        scopes: scopes.iter().map(crate::auth::Scope::as_str).collect(),
         domain: state.submission.domain.to_string(),
         limits: Limits { message_bytes: limits.message_bytes, recipients: limits.recipients },
     })
@@ -63,7 +63,7 @@ pub(super) async fn of(state: &AppState, principal: &Principal) -> Result<Me, Pr
 /// Tells who the caller is.
 #[utoipa::path(get, path = "/v1/me", tag = "Account", responses((status = 200, body = Me)))]
 pub async fn me(State(state): State<AppState>, caller: Caller) -> Answered {
-    Ok(axum::Json(of(&state, &caller).await?).into_response())
+    Ok(axum::Json(of(&state, &caller.account, caller.scopes).await?).into_response())
 }
 
 /// The password as it is and as it shall be.

@@ -125,14 +125,15 @@ pub async fn list(
     let bound = serde_json::to_string(&query).unwrap_or_default();
     let page = Page::read(account, "messages", &bound, query.limit, query.cursor.as_deref())?;
     let most = wait::seconds(query.wait, &headers)?;
+    // The log's place was read before what is shown: what comes after it is told by an event.
+    let mut modseq = caller.modseq;
     let mut wait = Wait::begin(&state, Topic::Account(account), most);
-    let (modseq, mut rows) = loop {
-        // The log's place is read first: what comes after it is told by an event.
-        let modseq = state.store.modseq(account).await?;
+    let mut rows = loop {
         let rows = state.store.emails(account, &filter, page.after, page.fetch()).await?;
         if !rows.is_empty() || !wait.again(&state).await {
-            break (modseq, rows);
+            break rows;
         }
+        modseq = state.store.modseq(account).await?;
     };
     let next_cursor = page.cut(&mut rows, |row| (row.received_at, row.id));
     let items = summaries(&state, account, &rows).await?;

@@ -10,7 +10,7 @@ use super::me::{self, Me};
 use super::time::Time;
 use super::{Answered, line};
 use crate::auth::throttle::Subjects;
-use crate::auth::{Principal, Scopes, Via, session};
+use crate::auth::{Scopes, session};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
 use crate::http::header::SET_COOKIE;
@@ -153,8 +153,7 @@ async fn welcome(state: &AppState, account: Uuid, headers: &HeaderMap) -> Answer
     let secret = session::start(&state.store, &state.ids, account, agent, state.clock.now_ms()).await?;
     let account = state.store.account(account).await?.ok_or_else(Problem::not_found)?;
     let scopes = Scopes::of_account(account.admin);
-    // The session's own id is not shown here, so any will do.
-    let me = me::of(state, &Principal { account, scopes, via: Via::Session(Uuid::nil()) }).await?;
+    let me = me::of(state, &account, scopes).await?;
     let mut response = axum::Json(me).into_response();
     set_cookie(state, &mut response, &secret, session::LASTS / 1000);
     Ok(response)

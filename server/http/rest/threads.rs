@@ -156,7 +156,7 @@ pub async fn list(
     };
     let bound = serde_json::to_string(&query).unwrap_or_default();
     let page = Page::read(account, "threads", &bound, query.limit, query.cursor.as_deref())?;
-    let modseq = state.store.modseq(account).await?;
+    let modseq = caller.modseq;
     let mut rows = state.store.threads(account, &filter, page.after, page.fetch()).await?;
     let next_cursor = page.cut(&mut rows, |row| (row.received_at, row.id));
     let mut items = Vec::with_capacity(rows.len());
@@ -175,7 +175,7 @@ pub async fn list(
     responses((status = 200, body = Whole), (status = 304), (status = 404)))]
 pub async fn get(State(state): State<AppState>, caller: Caller, headers: HeaderMap, Id(id): Id) -> Answered {
     let account = caller.account.id;
-    let modseq = state.store.modseq(account).await?;
+    let modseq = caller.modseq;
     let rows = state.store.thread(account, id, MESSAGES).await?;
     let newest = rows.last().ok_or_else(Problem::not_found)?;
     let facts = Facts::read(&state, account, &[id]).await?;

@@ -215,7 +215,7 @@ impl Store {
                 list = list.push(" and (e.received_at, e.id) < (").push_bind(received_at);
                 list = list.push(", ").push_bind(id).push(")");
             }
-            rows.extend(self.all::<EmailRow>(list).await?);
+            rows.extend(self.email_rows(list).await?);
         }
         Ok(rows)
     }

@@ -52,20 +52,20 @@ impl Turns {
         Ok(walk)
     }
 
-    /// At most `most` destinations that have room, each with how much; they go to the end of the line.
+    /// At most `most` destinations that have room, each with how much. They go to the end of the line; whoever got
+    /// nothing keeps its place before them, so that a shared limit is shared in turn.
     pub(super) fn next(&mut self, most: usize, mut room: impl FnMut(&str) -> usize) -> Vec<Place> {
-        let mut places = Vec::new();
-        for _ in 0..self.order.len() {
+        let (mut places, mut passed) = (Vec::new(), VecDeque::new());
+        while places.len() < most {
             let Some(name) = self.order.pop_front() else { break };
-            let some = room(&name);
-            if some > 0 {
-                places.push((name.clone(), some as i64));
-            }
-            self.order.push_back(name);
-            if places.len() >= most {
-                break;
+            match room(&name) {
+                0 => passed.push_back(name),
+                some => places.push((name, some as i64)),
             }
         }
+        passed.append(&mut self.order);
+        passed.extend(places.iter().map(|(name, _)| name.clone()));
+        self.order = passed;
         places
     }
 
@@ -99,5 +99,29 @@ impl Turns {
     /// The destinations that are known, in their order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.order.iter().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_is_shared_in_turn() {
+        let order: VecDeque<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+        let mut turns = Turns { order, ..Turns::default() };
+        let mut served = Vec::new();
+        for _ in 0..5 {
+            // All of them together have room for two; "c" has none at all.
+            let mut left = 2;
+            let places = turns.next(4, |name| {
+                let some = if name == "c" { 0 } else { left.min(1) };
+                left -= some;
+                some
+            });
+            served.extend(places.into_iter().map(|(name, _)| name));
+        }
+        assert_eq!(served.concat(), "abdeabdeab");
+        assert_eq!(turns.next(1, |name| usize::from(name == "c")), [("c".to_owned(), 1)]);
     }
 }

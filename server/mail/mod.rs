@@ -14,6 +14,7 @@ pub mod html;
 pub mod id;
 pub mod message;
 pub mod notify;
+mod phrases;
 pub mod query;
 pub mod reply;
 pub mod retry;

@@ -47,7 +47,24 @@ async fn best<F: Future>(mut act: impl FnMut() -> F) -> Duration {
     best
 }
 
-async fn measure(app: &App, person: &Person, count: i64) -> Vec<(&'static str, Duration)> {
+type Measured = Vec<(&'static str, Duration)>;
+
+/// Nothing takes more than so many times what it took. A machine that was busy just then is asked again: what scans
+/// is slow each time.
+async fn flat(engine: Engine, small: &Measured, times: u32, large: impl AsyncFn() -> Measured) {
+    for left in (0..5).rev() {
+        let large = large().await;
+        for ((what, few), (_, many)) in small.iter().zip(&large) {
+            println!("{engine:?} {what}: {few:?} -> {many:?}");
+        }
+        let mut pairs = small.iter().zip(&large);
+        let grown = pairs.find(|((_, few), (_, many))| *many > *few * times + Duration::from_millis(1));
+        let Some(((what, few), (_, many))) = grown else { return };
+        assert!(left > 0, "{engine:?} {what}: {few:?} -> {many:?}");
+    }
+}
+
+async fn measure(app: &App, person: &Person, count: i64) -> Measured {
     let (store, id) = (&app.store, person.id);
     let inbox = Filter { mailbox: Some(role_id(id, Role::Inbox)), ..Filter::default() };
     let unread = Filter { seen: Some(false), ..inbox.clone() };
@@ -78,14 +95,8 @@ both!(many_messages_cost_what_few_do, |engine| async move {
     fill(&app.store, &person, 1, 1000).await;
     let small = measure(&app, &person, 1000).await;
     fill(&app.store, &person, 1001, many).await;
-    let large = measure(&app, &person, many).await;
-    for ((what, few), (_, many)) in small.iter().zip(&large) {
-        println!("{engine:?} {what}: {few:?} -> {many:?}");
-    }
-    for ((what, few), (_, many)) in small.iter().zip(&large) {
-        // A scan would take thirty times as long.
-        assert!(*many < *few * 5 + Duration::from_millis(1), "{engine:?} {what}: {few:?} -> {many:?}");
-    }
+    // A scan would take thirty times as long.
+    flat(engine, &small, 5, async || measure(&app, &person, many).await).await;
 });
 
 /// Opens a delivery at each of so many destinations: due now at the first hundred, later at the others.
@@ -115,7 +126,7 @@ async fn fill_queue(app: &App, person: &Person, from: usize, to: usize) {
 }
 
 /// What the worker asks again and again: what fell due, a claim, and when the next is due.
-async fn measure_queue(app: &App) -> Vec<(&'static str, Duration)> {
+async fn measure_queue(app: &App) -> Measured {
     let now = app.now();
     let places: Vec<_> = (0..8).map(|n| (format!("d{n}.test"), 1)).collect();
     let claim = async || {
@@ -136,11 +147,7 @@ both!(a_claim_costs_the_same_with_many_destinations, |engine| async move {
     fill_queue(&app, &person, 0, 200).await;
     let small = measure_queue(&app).await;
     fill_queue(&app, &person, 200, if long() { 20_000 } else { 6_000 }).await;
-    let large = measure_queue(&app).await;
-    for ((what, few), (_, many)) in small.iter().zip(&large) {
-        println!("{engine:?} {what}: {few:?} -> {many:?}");
-        assert!(*many < *few * 4 + Duration::from_millis(1), "{engine:?} {what}: {few:?} -> {many:?}");
-    }
+    flat(engine, &small, 4, async || measure_queue(&app).await).await;
     let all = app.store.ready(Lane::Outside, app.now(), None, 10_000).await.unwrap();
     assert_eq!(all.len(), 100, "the walk finds what is due, nothing else");
 });

@@ -11,6 +11,7 @@ use restante::store::mailbox::{Role, role_id};
 use uuid::Uuid;
 
 use crate::support::app::{App, Person};
+use crate::support::database::Engine;
 use crate::support::long;
 
 /// Fills an inbox by one statement, thirty messages to a thread.

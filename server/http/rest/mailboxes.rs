@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answered, created, kept, line, read};
+use super::{Answered, created, kept, line, read, unchanged};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json};
 use crate::http::idempotency::Once;
@@ -46,6 +46,9 @@ pub struct Name {
 #[utoipa::path(get, path = "/v1/mailboxes", tag = "Mailboxes", responses((status = 200, body = List<Mailbox>)))]
 pub async fn list(State(state): State<AppState>, caller: Caller, headers: HeaderMap) -> Answered {
     let modseq = caller.modseq;
+    if let Some(unchanged) = unchanged(&headers, &format!("W/\"{modseq}\"")) {
+        return Ok(unchanged);
+    }
     let rows = state.store.mailboxes(caller.account.id).await?;
     let items = rows.into_iter().map(Mailbox::from).collect();
     let list = List { items, next_cursor: None, as_of: Some(modseq.to_string()) };

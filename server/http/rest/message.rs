@@ -161,7 +161,7 @@ pub(super) async fn full(state: &AppState, row: EmailRow) -> Result<(Message, St
         None => None,
     };
     let bcc = around.submission(&row).map(crate::store::submission::SubmissionRow::bcc).unwrap_or_default();
-    let mut base = around.base(&row);
+    let mut base = around.base(row.clone());
     base.to = addresses(&content.to);
     base.cc = addresses(&content.cc);
     let message = Message {

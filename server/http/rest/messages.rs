@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::message::{self, Message};
 use super::summary::{Summary, summaries};
 use super::time::Time;
-use super::{Answered, not_yet, read};
+use super::{Answered, not_yet, read, unchanged};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params, id_of};
 use crate::http::header::{ETAG, IF_MATCH};
@@ -127,6 +127,11 @@ pub async fn list(
     let most = wait::seconds(query.wait, &headers)?;
     // The log's place was read before what is shown: what comes after it is told by an event.
     let mut modseq = caller.modseq;
+    if most.is_zero()
+        && let Some(unchanged) = unchanged(&headers, &format!("W/\"{modseq}\""))
+    {
+        return Ok(unchanged);
+    }
     let mut wait = Wait::begin(&state, Topic::Account(account), most);
     let mut rows = loop {
         let rows = state.store.emails(account, &filter, page.after, page.fetch()).await?;
@@ -136,7 +141,7 @@ pub async fn list(
         modseq = state.store.modseq(account).await?;
     };
     let next_cursor = page.cut(&mut rows, |row| (row.received_at, row.id));
-    let items = summaries(&state, account, &rows).await?;
+    let items = summaries(&state, account, rows).await?;
     Ok(read(
         &headers,
         &format!("W/\"{modseq}\""),

@@ -123,11 +123,15 @@ pub fn matches(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
 
 /// The answer to a read: its body and entity tag, or 304 when the caller has it.
 fn read<T: Serialize>(headers: &HeaderMap, etag: &str, body: &T) -> Response {
-    let mut response = if matches(headers, IF_NONE_MATCH, etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Json(body).into_response()
-    };
+    unchanged(headers, etag).unwrap_or_else(|| tagged(Json(body).into_response(), etag))
+}
+
+/// The answer to whoever has this version already.
+fn unchanged(headers: &HeaderMap, etag: &str) -> Option<Response> {
+    matches(headers, IF_NONE_MATCH, etag).then(|| tagged(StatusCode::NOT_MODIFIED.into_response(), etag))
+}
+
+fn tagged(mut response: Response, etag: &str) -> Response {
     if let Ok(etag) = HeaderValue::from_str(etag) {
         response.headers_mut().insert(ETAG, etag);
     }

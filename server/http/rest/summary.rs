@@ -189,21 +189,22 @@ impl Around {
     }
 
     /// What every form of a message shows of a row.
-    pub(super) fn base(&self, row: &EmailRow) -> Base {
+    pub(super) fn base(&self, row: EmailRow) -> Base {
         let (to, cc) = row.recipients();
-        let address = row.from_address.clone();
+        let (state, delivery) =
+            (self.submission(&row).map(|submission| submission.state(self.now)), row.submission_id);
         Base {
             id: row.id,
             thread_id: row.thread_id,
             message_id: format!("<{}>", row.message_id),
-            mailbox: row.mailbox_role.clone().unwrap_or_else(|| row.mailbox_id.to_string()),
+            mailbox: row.mailbox_role.unwrap_or_else(|| row.mailbox_id.to_string()),
             mailbox_id: row.mailbox_id,
             direction: if row.outgoing { "out" } else { "in" },
-            from: address.map(|address| Address { name: row.from_name.clone(), address }),
+            from: row.from_address.map(|address| Address { name: row.from_name, address }),
             to: to.into_iter().map(Address::from).collect(),
             cc: cc.into_iter().map(Address::from).collect(),
-            subject: row.subject.clone(),
-            preview: row.preview.clone(),
+            subject: row.subject,
+            preview: row.preview,
             received_at: Time(row.received_at),
             sent_at: row.sent_at.map(Time),
             size: row.size,
@@ -212,14 +213,14 @@ impl Around {
             has_attachment: row.has_attachment,
             snoozed_until: row.snoozed_until.map(Time),
             keywords: row.keywords.iter().flat_map(|all| all.split(' ')).map(str::to_owned).collect(),
-            state: self.submission(row).map(|submission| submission.state(self.now)),
-            delivery: row.submission_id.and_then(|id| self.counts.get(&id).cloned()),
+            state,
+            delivery: delivery.and_then(|id| self.counts.get(&id).cloned()),
         }
     }
 
     /// A row as a list shows it.
-    pub(super) fn summary(&self, row: &EmailRow) -> Summary {
-        let ask = self.promise(row).map(|promise| AskBrief {
+    pub(super) fn summary(&self, row: EmailRow) -> Summary {
+        let ask = self.promise(&row).map(|promise| AskBrief {
             promise_id: promise.id,
             state: promise.state.clone(),
             role: if promise.account_id == row.account_id { "asker" } else { "asked" },
@@ -237,10 +238,10 @@ impl Around {
 pub(super) async fn summaries(
     state: &AppState,
     account: Uuid,
-    rows: &[EmailRow],
+    rows: Vec<EmailRow>,
 ) -> Result<Vec<Summary>, Problem> {
-    let around = Around::read(state, account, rows).await?;
-    Ok(rows.iter().map(|row| around.summary(row)).collect())
+    let around = Around::read(state, account, &rows).await?;
+    Ok(rows.into_iter().map(|row| around.summary(row)).collect())
 }
 
 /// Reads a delivery's state as the API writes it.

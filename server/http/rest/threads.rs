@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::messages::mailbox;
 use super::summary::{Around, Summary};
 use super::time::Time;
-use super::{Answered, read};
+use super::{Answered, read, unchanged};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Params};
 use crate::http::page::{List, Page};
@@ -157,6 +157,9 @@ pub async fn list(
     let bound = serde_json::to_string(&query).unwrap_or_default();
     let page = Page::read(account, "threads", &bound, query.limit, query.cursor.as_deref())?;
     let modseq = caller.modseq;
+    if let Some(unchanged) = unchanged(&headers, &format!("W/\"{modseq}\"")) {
+        return Ok(unchanged);
+    }
     let mut rows = state.store.threads(account, &filter, page.after, page.fetch()).await?;
     let next_cursor = page.cut(&mut rows, |row| (row.received_at, row.id));
     let mut items = Vec::with_capacity(rows.len());
@@ -164,7 +167,7 @@ pub async fn list(
         let ids: Vec<Uuid> = rows.iter().map(|row| row.thread_id).collect();
         let facts = Facts::read(&state, account, &ids).await?;
         let around = Around::read(&state, account, &rows).await?;
-        items.extend(rows.iter().map(|row| facts.thread(row, around.summary(row))));
+        items.extend(rows.iter().map(|row| facts.thread(row, around.summary(row.clone()))));
     }
     let list = List { items, next_cursor, as_of: Some(modseq.to_string()) };
     Ok(read(&headers, &format!("W/\"{modseq}\""), &list))
@@ -180,7 +183,7 @@ pub async fn get(State(state): State<AppState>, caller: Caller, headers: HeaderM
     let newest = rows.last().ok_or_else(Problem::not_found)?;
     let facts = Facts::read(&state, account, &[id]).await?;
     let around = Around::read(&state, account, &rows).await?;
-    let thread = facts.thread(newest, around.summary(newest));
-    let messages = rows.iter().map(|row| around.summary(row)).collect();
+    let thread = facts.thread(newest, around.summary(newest.clone()));
+    let messages = rows.iter().cloned().map(|row| around.summary(row)).collect();
     Ok(read(&headers, &format!("W/\"{modseq}\""), &Whole { thread, messages }))
 }

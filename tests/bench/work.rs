@@ -1,17 +1,19 @@
 //! What is measured beside accepting: the limit, the queue, a large fan-out, and the way into the inbox.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use restante::store::claim::Claim;
+use restante::store::claim::{Claim, Place};
 use restante::store::db::sql;
 use restante::store::delivery::{Lane, NewDelivery, Outcome};
 use restante::store::{Store, Topic};
 use restante::submission::{Request, submit};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 
 use super::{Bench, LONG, load};
 
@@ -38,7 +40,8 @@ pub(crate) async fn one_row(store: Store) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Claims and settles deliveries to 200 destinations, 64 at once; per second.
+/// Claims and settles deliveries to 200 destinations, 64 at once, as the worker does: in turn between those that are known
+/// to have something due, and all are walked when none is left; per second.
 pub(crate) async fn queue(bench: &Bench, count: usize) -> anyhow::Result<f64> {
     let (context, account) = (&bench.running.context, bench.accounts[0].0);
     let now = context.clock.now_ms();
@@ -62,16 +65,30 @@ pub(crate) async fn queue(bench: &Bench, count: usize) -> anyhow::Result<f64> {
         context.store.write(async move |tx| tx.batch(NewDelivery::insert(&rows)).await.map(drop)).await?;
     }
     let since = Instant::now();
+    let (lane, line) = (Lane::Outside, Mutex::new(VecDeque::<String>::new()));
     let workers = (0..2).map(|_| async {
         loop {
             let now = context.clock.now_ms();
-            let lease = context.ids.id(now);
-            let (lane, until) = (Lane::Outside, now + 60_000);
-            let claim = Claim { now, lease, until, lane, limit: 64, per_destination: 4, busy: &[] };
-            let leased = context.store.claim(claim).await?;
-            if leased.is_empty() {
-                return anyhow::Ok(());
+            let mut places: Vec<Place> = {
+                let mut line = line.lock().await;
+                let some = line.len().min(16);
+                line.drain(..some).map(|name| (name, 4)).collect()
+            };
+            if places.is_empty() {
+                let mut due = VecDeque::from(context.store.ready(lane, now, None, 10_000).await?);
+                if due.is_empty() {
+                    return anyhow::Ok(());
+                }
+                line.lock().await.append(&mut due);
+                continue;
             }
+            let (lease, until) = (context.ids.id(now), now + 60_000);
+            let claim = Claim { now, lease, until, lane, limit: 64, per_destination: 4, busy: &[] };
+            let leased = context.store.claim_from(&claim, &places).await?;
+            places.retain(|(name, most)| {
+                leased.iter().filter(|one| one.destination == *name).count() as i64 == *most
+            });
+            line.lock().await.extend(places.into_iter().map(|(name, _)| name));
             let settle = leased.into_iter().map(|one| context.store.finish(one, Outcome::Relayed, None, now));
             try_join_all(settle).await?;
         }

@@ -75,7 +75,8 @@ pub async fn once(
         return next.run(request).await;
     };
     let streams = path.is_some_and(|path| access::limit(path.as_str()) == Limit::Stream);
-    match run(&state, account, &key, streams, request, next).await {
+    // Boxed, so that requests without a key do not keep the room for it.
+    match Box::pin(run(&state, account, &key, streams, request, next)).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }

@@ -324,13 +324,15 @@ impl Store {
     /// # Errors
     /// The database's; [`Error::Busy`] or [`Error::Away`] while it cannot be reached.
     pub async fn all<R: Record>(&self, statement: Statement) -> Result<Vec<R>> {
+        // Boxed, because what waits for something to read keeps room for the read all the while.
         let mut done = match &self.0.engine {
             Engine::Sqlite(reads) => {
                 let (text, args) = statement.sqlite();
-                reads.read(async |connection| db::sqlite_read(connection, text, args).await).await?
+                let read = reads.read(async |connection| db::sqlite_read(connection, text, args).await);
+                Box::pin(read).await?
             }
             Engine::Postgres(..) if self.0.nodes.away() => return Err(Error::Away),
-            Engine::Postgres(reads, _) => read(reads, &self.0.nodes, statement).await?,
+            Engine::Postgres(reads, _) => Box::pin(read(reads, &self.0.nodes, statement)).await?,
         };
         done.pop().map_or_else(|| Ok(Vec::new()), |done| done.rows())
     }

@@ -34,7 +34,7 @@ impl Store {
             }
             Engine::Postgres(..) => self.all(list).await?,
         };
-        rows.sort_by(|a, b| (b.received_at, b.id).cmp(&(a.received_at, a.id)));
+        rows.sort_by_key(|row| std::cmp::Reverse((row.received_at, row.id)));
         Ok(rows)
     }
 }

@@ -125,8 +125,11 @@ both!(dead_destinations_cost_the_others_little, |engine| async move {
         "{engine:?}: {good} to {destinations} destinations, {dead} dead: {rate:.0}/s, memory {before} -> {most} MiB, \
          new mail {median} ms, at worst {worst} ms"
     );
-    assert!(most < before + 150, "{before} -> {most} MiB");
-    assert!(worst < 10_000, "new mail waited {worst} ms");
+    // Other tests run in the same process.
+    assert!(most < before + 400, "{before} -> {most} MiB");
+    // Everybody has a turn before anybody has another, however fast this machine is.
+    let turn = (destinations as f64 / rate * 1000.0) as i64;
+    assert!(worst < 3 * turn + 5000, "new mail waited {worst} ms, and a turn takes {turn} ms");
     // The dead ones were tried a few times, not once for each message.
     let tries = sql("select count(*) from attempt where code is null");
     let (tries,): (i64,) = post.app.store.one(tries).await.unwrap();

@@ -249,7 +249,8 @@ impl App {
                 None => None,
             };
             let checks = if config.smtp.authenticate { checks(&config.relay.name_servers) } else { None };
-            let means = smtp::Means { certificate, checks };
+            let filter = config.smtp.filter_url.clone().map(smtp::Filter::new).map(Arc::new);
+            let means = smtp::Means { certificate, checks, filter };
             let door = smtp::Door::with(context.clone(), settings, means);
             tasks.spawn(door.clone().serve(listener, shutdown.clone()));
             for (kind, listener) in further {

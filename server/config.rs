@@ -10,13 +10,14 @@ use crate::delivery::next_hop::Way;
 use crate::delivery::relay::TimeOuts;
 use crate::http;
 use crate::mail::duration;
-use crate::net::http::Reach;
+use crate::net::http::{Client, Reach};
 use crate::smtp::{At, Tls};
 use crate::store::remote::Location;
 use anyhow::Context as _;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
 
 /// Every setting with its default and a comment, as the package carries it.
 pub const DOCUMENTED: &str = include_str!("../config/restante.toml");
@@ -82,6 +83,8 @@ pub struct Smtp {
     pub tls: Option<Tls>,
     /// Whether SPF, DKIM and DMARC are checked of what other mail servers bring.
     pub authenticate: bool,
+    /// A filter that is shown what other mail servers bring; none: nobody is.
+    pub filter_url: Option<Url>,
 }
 
 /// The mail this system is responsible for.
@@ -204,6 +207,7 @@ impl Default for Smtp {
             lmtp_listen: None,
             tls: None,
             authenticate: true,
+            filter_url: None,
         }
     }
 }
@@ -335,6 +339,9 @@ impl Config {
             submission.is_none() || self.smtp.tls.is_some(),
             "smtp.submission_listen and smtp.submissions_listen need smtp.tls: tokens are taken over TLS only"
         );
+        if let Some(url) = &self.smtp.filter_url {
+            Client::new(Reach::Anywhere, &[]).check(url).context("smtp.filter_url")?;
+        }
         anyhow::ensure!(
             (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&lease),
             "delivery.lease must be from 1s to 1h"
@@ -438,6 +445,7 @@ mod tests {
             ("[http]\npublic_url = \"https://x/y\"", "http.public_url"),
             ("[http]\ntrusted_proxies = [\"10.0.0.0/99\"]", "trusted_proxies"),
             ("[smtp]\nsubmission_listen = \"127.0.0.1:587\"", "smtp.tls"),
+            ("[smtp]\nfilter_url = \"ftp://x/y\"", "smtp.filter_url"),
             ("[smtp]\nlmtp_listen = \"unix:lmtp\"", "unix:/path"),
             ("[log]\nformat = \"xml\"", "format"),
         ] {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::json;
 
 use crate::support::client::text;
+use crate::support::dns::Dns;
 use crate::support::mta::Mta;
 use crate::support::process::Process;
 use crate::support::{Engine, until, within};
@@ -284,6 +285,91 @@ both!(a_domain_gets_a_key_and_its_records, |engine| async move {
     assert_eq!(server.run(&["domain", "records", "example.net"]).lines().count(), 3);
     let said = refused(&server, &["domain", "add", "not a domain"], ("RESTANTE_LOG__LEVEL", "error"));
     assert!(said.contains("is no domain"), "{said}");
+});
+
+both!(a_doctor_looks_at_everything_and_says_what_to_do, |engine| async move {
+    let (well, ill) = (Dns::start().await, Dns::start().await);
+    let servers = format!("[\"{}\"]", well.addr);
+    let settings = [
+        ("RESTANTE_MAIL__DOMAIN", "example.org"),
+        ("RESTANTE_RELAY__URL", "mx"),
+        ("RESTANTE_RELAY__NAME_SERVERS", servers.as_str()),
+    ];
+    let server = Process::new(engine, &settings).await;
+    let records = server.run(&["domain", "add", "example.org"]);
+    let address = "93.184.216.34".parse().unwrap();
+    well.mx("example.org", 10, "example.org");
+    well.address("example.org", "93.184.216.34");
+    well.name(address, "example.org");
+    // What the command prints is what it looks for.
+    for line in records.lines().filter(|line| line.contains(" TXT ")) {
+        let (name, text) = line.split_once(". TXT ").unwrap();
+        well.txt(name, text.trim_matches('"'));
+    }
+    let said = server.run(&["doctor"]);
+    assert_eq!(said.lines().count(), 7, "{said}");
+    assert!(said.lines().all(|line| line.starts_with("ok       ")), "{said}");
+    for part in ["(MX)", "(SPF)", "(DKIM)", "DMARC", "(PTR)", "own mail hosts", "up to date"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // The same with everything wrong.
+    ill.mx("example.org", 10, "mx.elsewhere.test");
+    ill.address("mx.elsewhere.test", "93.184.216.35");
+    ill.address("example.org", "93.184.216.34");
+    ill.txt("example.org", "v=spf1 +all");
+    ill.txt("restante._domainkey.example.org", "v=DKIM1; k=ed25519; p=AAAA");
+    ill.txt("_dmarc.example.org", "v=DMARC1; p=none");
+    let mut command = server.command(&["doctor"]);
+    command.env("RESTANTE_RELAY__NAME_SERVERS", format!("[\"{}\"]", ill.addr));
+    let output = command.env("RESTANTE_LOG__LEVEL", "error").output().unwrap();
+    let (said, why) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{said}{why}");
+    for line in [
+        "problem  93.184.216.34 has no name (PTR); have your provider set it to example.org",
+        "warning  mail for example.org comes to mx.elsewhere.test (MX), not to example.org",
+        "problem  example.org's SPF lets everybody send for it: v=spf1 +all",
+        "problem  restante._domainkey.example.org (DKIM) is another key: set TXT \"v=DKIM1",
+        "warning  example.org's DMARC only watches (p=none)",
+    ] {
+        assert!(said.lines().any(|said| said.starts_with(line)), "{line}: {said}");
+    }
+    assert!(why.contains("3 of 7 have to be put right"), "{why}");
+    // Without an answer it knows nothing, and says that.
+    ill.broken("example.org");
+    let mut command = server.command(&["doctor"]);
+    command.env("RESTANTE_RELAY__NAME_SERVERS", format!("[\"{}\"]", ill.addr));
+    let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(said.contains("example.org cannot be looked up"), "{said}");
+});
+
+both!(a_sandbox_keeps_fails_and_waits, |engine| async move {
+    let mut server = Process::new(engine, &[("RESTANTE_RELAY__URL", "capture")]).await;
+    server.run(&["account", "create", "ana@localhost"]);
+    let token = server.run(&["token", "create", "ana@localhost", "--name", "here"]);
+    server.start();
+    let kept = server.run(&["token", "create", "capture@localhost", "--name", "test"]);
+    let (ana, kept) = (server.client().token(&token), server.client().token(&kept));
+    // A test waits for the mail that it causes.
+    let waiting = tokio::spawn(async move {
+        let found = kept.get("/v1/messages?mailbox=inbox&to=anyone%40x.test&wait=60").await.expect(200);
+        let path = format!("/v1/messages/{}", text(&found["items"][0], "id"));
+        kept.get(&path).await.expect(200)
+    });
+    let letter =
+        json!({ "to": ["anyone@x.test", "gone+550@x.test"], "subject": "caught", "text": "A code: 4821" });
+    let sent = ana.post("/v1/messages", letter).await.expect(202);
+    let caught = within("the captured message", waiting).await.unwrap();
+    assert_eq!((&caught["subject"], &caught["text"]), (&json!("caught"), &json!("A code: 4821")));
+    assert_eq!(caught["metadata"]["envelope"]["rcpt_to"], "anyone@x.test");
+    let promise = text(&sent["promises"]["delivery"], "id");
+    let settled = ana.get(&format!("/v1/promises/{promise}?wait=60")).await.expect(200);
+    assert_eq!(
+        (&settled["state"], &settled["reason"]["code"]),
+        (&json!("rejected"), &json!("undeliverable"))
+    );
+    let bounce = ana.get("/v1/messages?mailbox=inbox&wait=60").await.expect(200);
+    assert!(bounce["items"][0]["preview"].as_str().unwrap().contains("gone+550@x.test"), "{bounce}");
+    assert!(!server.log().contains("4821"), "no content in the log");
 });
 
 both!(a_sandbox_has_a_clock_that_can_be_moved, |engine| async move {

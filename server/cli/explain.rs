@@ -112,6 +112,9 @@ pub(super) async fn course(
         ),
         State::Canceled => format!("It was taken back at {}.", at(row, now)),
     });
+    if let Some(told) = row.earliest_seen_at {
+        lines.push(format!("Its recipient is told of it at {}, at the earliest.", shown(told)));
+    }
     if let (Some(blocked), None) = (blocked, row.settled_at) {
         lines.push(format!(
             "{} could not be reached {} times since {}: {}",

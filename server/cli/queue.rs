@@ -143,15 +143,12 @@ async fn status(store: &Store) -> anyhow::Result<()> {
 
 async fn destinations(store: &Store, json: bool) -> anyhow::Result<()> {
     let blocked = store.blocked().await?;
-    let mut waiting = store.destinations(1000).await?.into_iter().peekable();
-    let why = |name: &str| blocked.iter().find(|row| row.name == name);
-    if waiting.peek().is_none() && blocked.is_empty() && !json {
+    let all = store.destinations(None, 1000).await?;
+    if all.is_empty() && !json {
         say("Nothing waits.");
     }
-    let mut named = Vec::new();
-    for row in waiting {
-        let why = why(&row.destination);
-        named.push(row.destination.clone());
+    for row in all {
+        let why = blocked.iter().find(|blocked| blocked.name == row.destination);
         if json {
             say(&json!({ "destination": row.destination, "open": row.open, "held": row.held,
                 "blocked_until": why.map(|w| clock::at(w.blocked_until).to_rfc3339()),
@@ -159,24 +156,16 @@ async fn destinations(store: &Store, json: bool) -> anyhow::Result<()> {
             .to_string());
             continue;
         }
+        let until = why.map(|why| format!("not tried before {}: {}", shown(why.blocked_until), why.reason));
+        let Some(oldest) = row.oldest else {
+            say(&format!("{}: {}", row.destination, until.unwrap_or_default()));
+            continue;
+        };
         let held = if row.held > 0 { format!(", {} held", row.held) } else { String::new() };
-        say(&format!(
-            "{}: {} waiting{held}, the oldest since {}",
-            row.destination,
-            row.open,
-            shown(row.oldest)
-        ));
-        if let Some(why) = why {
-            say(&format!("    not tried before {}: {}", shown(why.blocked_until), why.reason));
-        }
-    }
-    for row in blocked.iter().filter(|row| !named.contains(&row.name)) {
-        if json {
-            say(&json!({ "destination": row.name, "open": 0, "held": 0, "reason": row.reason,
-                "blocked_until": clock::at(row.blocked_until).to_rfc3339() })
-            .to_string());
-        } else {
-            say(&format!("{}: not tried before {}: {}", row.name, shown(row.blocked_until), row.reason));
+        let (name, open) = (row.destination, row.open);
+        say(&format!("{name}: {open} waiting{held}, the oldest since {}", shown(oldest)));
+        if let Some(until) = until {
+            say(&format!("    {until}"));
         }
     }
     Ok(())

@@ -39,21 +39,47 @@ pub struct Incoming {
     pub content: Content,
     /// What was found out about it; none where nothing was checked.
     pub authentication: Option<Authentication>,
+    /// Whether a filter takes it for spam.
+    pub junk: bool,
     /// SHA-256 of MAIL FROM and of DATA as they came, without trace fields: the same mail again is the same.
     pub source: Digest,
 }
 
 impl Incoming {
-    /// Where it goes: what the domain of its From says is not its own is junk.
-    fn role(&self) -> Role {
+    /// Where it goes. Junk is what a filter here or before us takes for spam, what the domain of its From says is not
+    /// its own, and what comes from outside with an address of ours in the place of its author's name.
+    fn role(&self, domain: &str) -> Role {
         let disowned = self.authentication.as_ref().is_some_and(Authentication::is_disowned);
-        if disowned { Role::Junk } else { Role::Inbox }
+        let poses = self.authentication.is_some() && poses(&self.content, domain);
+        if self.junk || disowned || poses || is_marked(&self.content) { Role::Junk } else { Role::Inbox }
     }
 
     /// Whether its From can be believed, as far as is known.
     pub(super) fn is_believed(&self) -> bool {
         self.authentication.as_ref().is_none_or(Authentication::is_believed)
     }
+}
+
+/// Whether a filter that a message passed before says that it is spam: the fields of SpamAssassin and rspamd. Nobody
+/// gains by marking mail of their own.
+fn is_marked(content: &Content) -> bool {
+    content.headers.iter().any(|(name, value)| {
+        let marks = ["x-spam-flag", "x-spam", "x-spam-status"];
+        let says = value.trim_start().split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        marks.iter().any(|mark| name.eq_ignore_ascii_case(mark)) && says.eq_ignore_ascii_case("yes")
+    })
+}
+
+/// Whether the author's name is an address of this domain, and the author's address is of another.
+fn poses(content: &Content, domain: &str) -> bool {
+    let Some(from) = &content.from else { return false };
+    let of_ours = |text: &str| {
+        text.split(|c: char| c.is_whitespace() || "<>()\"',;".contains(c)).any(|word| {
+            word.rsplit_once('@')
+                .is_some_and(|(local, of)| !local.is_empty() && of.eq_ignore_ascii_case(domain))
+        })
+    };
+    from.name.as_deref().is_some_and(of_ours) && !of_ours(&from.address)
 }
 
 /// Why a message was not taken: nothing of it was filed, or all that was is not filed again.
@@ -131,7 +157,7 @@ pub async fn deposit(context: &Context, incoming: Incoming) -> Result<(), Reject
     let mut copies: Vec<Copy> = Vec::new();
     for (address, resolved) in &incoming.rcpt_to {
         let copy = match resolved {
-            Resolved::Local(account) => Copy::new(*account, incoming.role()),
+            Resolved::Local(account) => Copy::new(*account, incoming.role(&context.domain)),
             Resolved::Reply(stands_for) => match answered(context, &incoming, address, stands_for).await? {
                 Some(copy) => copy,
                 None => continue,
@@ -171,7 +197,7 @@ async fn answered(
     if !reply::is_genuine(incoming, stands_for) {
         // Somebody else has got hold of the address, or its owner writes from elsewhere: mail, until its owner says so.
         let doubt = unverified::doubt(context, address, stands_for).await?;
-        return Ok(Some(Copy { thread, doubt, ..Copy::new(account, incoming.role()) }));
+        return Ok(Some(Copy { thread, doubt, ..Copy::new(account, incoming.role(&context.domain)) }));
     }
     if !incoming.content.attachments.is_empty() {
         // Its parts are read out of the stored mail, so that has to be there first.
@@ -186,7 +212,7 @@ async fn answered(
         return Ok(None);
     }
     // A message to who asked from somebody outside; or what it answers is gone.
-    Ok(Some(Copy { thread, ..Copy::new(account, incoming.role()) }))
+    Ok(Some(Copy { thread, ..Copy::new(account, incoming.role(&context.domain)) }))
 }
 
 async fn file(context: &Context, incoming: &Incoming, mut copies: Vec<Copy>) -> Result<()> {

@@ -10,6 +10,7 @@ use super::relay::{Handed, Relay, Reply, Terms, memory};
 use crate::mail::address::Address;
 use crate::net::resolve::Resolver;
 use crate::store::blob::Stored;
+use crate::submission::Context;
 
 /// The ways to the outside.
 pub(super) struct Hops {
@@ -29,8 +30,8 @@ enum Hop {
 }
 
 impl Hops {
-    /// The ways that the settings name; `domain` is what we call ourselves.
-    pub(super) fn new(settings: &Settings, domain: &str) -> Self {
+    /// The ways that the settings name.
+    pub(super) fn new(settings: &Settings, context: &Context) -> Self {
         let memory = memory();
         let mut relays: HashMap<String, Relay> = HashMap::new();
         let mut relay = |hop: &NextHop| {
@@ -42,7 +43,7 @@ impl Hops {
                 let roots = settings.roots.clone();
                 Relay::sharing(
                     hop.clone(),
-                    domain.to_owned(),
+                    context.domain.to_string(),
                     settings.time_outs,
                     connections,
                     slow,
@@ -56,7 +57,7 @@ impl Hops {
         let mx = ways().any(|way| matches!(way, Way::Mx(_))).then(|| {
             let resolver = Resolver::new(&settings.name_servers);
             resolver.map(|resolver| {
-                Arc::new(Mx::new(resolver, domain.to_owned(), settings.clone(), memory.clone()))
+                Arc::new(Mx::new(resolver, context.clone(), settings.clone(), memory.clone()))
             })
         });
         let mut hop = |way: &Way| match (way, &mx) {

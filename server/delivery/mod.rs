@@ -158,7 +158,7 @@ impl Worker {
     /// A worker on this store.
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
-        let hops = Hops::new(&settings, &context.domain);
+        let hops = Hops::new(&settings, &context);
         let (health, stopping) = (Health::default(), CancellationToken::new());
         let keys = RwLock::default();
         Self(Arc::new(Inner { context, settings, hops, health, keys, stopping }))

@@ -13,17 +13,20 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::Settings;
 use super::next_hop::{NextHop, Tls};
 use super::relay::{Fault, Handed, Relay, Reply, Terms};
+use super::{Settings, millis};
 use crate::mail::address::Address;
 use crate::mail::status::Status;
 use crate::mail::sts::{Mode, Policy};
 use crate::net::address::is_public;
 use crate::net::http::{Client, Reach};
 use crate::net::resolve::{MailHost, NoHosts, Resolver};
-use crate::net::sts::Policies;
+use crate::net::sts::{Kept, Policies};
+use crate::store;
 use crate::store::blob::Stored;
+use crate::store::policy::KeptPolicy;
+use crate::submission::Context;
 
 /// Addresses that are tried for one message.
 const TRIES: usize = 5;
@@ -37,8 +40,7 @@ type Host = (String, IpAddr, Tls);
 pub(super) struct Mx {
     resolver: Resolver,
     policies: Policies,
-    /// What we call ourselves.
-    name: String,
+    context: Context,
     settings: Settings,
     memory: Arc<Semaphore>,
     hosts: Mutex<HashMap<Host, (Relay, Instant)>>,
@@ -46,12 +48,17 @@ pub(super) struct Mx {
 
 impl Mx {
     /// Asks this resolver, and connects as the settings say.
-    pub(super) fn new(resolver: Resolver, name: String, settings: Settings, memory: Arc<Semaphore>) -> Self {
+    pub(super) fn new(
+        resolver: Resolver,
+        context: Context,
+        settings: Settings,
+        memory: Arc<Semaphore>,
+    ) -> Self {
         let reach = if settings.private_hosts { Reach::Anywhere } else { Reach::Public };
         let roots = settings.roots.as_deref().map(certificates).unwrap_or_default();
         let client = Client::new(reach, &roots).resolving(resolver.clone());
         let policies = Policies::new(resolver.clone(), client, settings.sts_port);
-        Self { resolver, policies, name, settings, memory, hosts: Mutex::default() }
+        Self { resolver, policies, context, settings, memory, hosts: Mutex::default() }
     }
 
     /// Hands one message over to the first host that can be reached.
@@ -72,7 +79,14 @@ impl Mx {
             Err(error @ NoHosts::Null) => return refused(Status::new(5, 1, 10), &error.to_string()),
             Err(error) => return refused(Status::new(5, 1, 2), &error.to_string()),
         };
-        let policy = self.policies.of(domain).await.filter(|policy| policy.mode == Mode::Enforce);
+        let policy = match self.policy(domain).await {
+            Ok(policy) => policy.filter(|policy| policy.mode == Mode::Enforce),
+            Err(error) => {
+                tracing::error!(%error, %domain, "its MTA-STS policy cannot be read");
+                let reply = Reply::local("what is known of the domain cannot be read at the moment");
+                return Handed::Deferred(Reply { status: Some(Status::new(4, 3, 0)), ..reply });
+            }
+        };
         let candidates = match self.candidates(hosts, policy.as_deref()) {
             Ok(candidates) => candidates,
             Err(handed) => return handed,
@@ -100,6 +114,29 @@ impl Mx {
         }
     }
 
+    /// What a domain asks for. A policy outlives this process: else whoever suppresses its record would only have to wait
+    /// for a restart (RFC 8461 §10.2).
+    async fn policy(&self, domain: &str) -> store::Result<Option<Arc<Policy>>> {
+        let (store, now) = (&self.context.store, self.context.clock.now_ms());
+        if !self.policies.remembers(domain) {
+            let kept = store.sts_policy(domain, now).await?.map(|kept| Kept {
+                id: kept.id,
+                text: kept.policy,
+                left: Duration::from_millis(u64::try_from(kept.expires_at - now).unwrap_or_default()),
+            });
+            self.policies.remember(domain, kept);
+        }
+        let (policy, kept) = self.policies.of(domain).await;
+        if let Some(kept) = kept {
+            let expires_at = now.saturating_add(millis(kept.left));
+            let kept = KeptPolicy { id: kept.id, policy: kept.text, expires_at };
+            if let Err(error) = store.keep_sts_policy(domain, kept).await {
+                tracing::warn!(%error, %domain, "its MTA-STS policy holds only until this process ends");
+            }
+        }
+        Ok(policy)
+    }
+
     /// Whom to try, in order.
     fn candidates(
         &self,
@@ -107,7 +144,9 @@ impl Mx {
         policy: Option<&Policy>,
     ) -> Result<Vec<(String, IpAddr)>, Handed> {
         // RFC 5321 §5.1: what is no better than ourselves leads back to us.
-        if let Some(own) = hosts.iter().find(|host| host.name == self.name).map(|host| host.preference) {
+        if let Some(own) =
+            hosts.iter().find(|host| host.name == *self.context.domain).map(|host| host.preference)
+        {
             hosts.retain(|host| host.preference < own);
             if hosts.is_empty() {
                 return Err(refused(Status::new(5, 4, 6), "the domain's mail comes back to this server"));
@@ -154,7 +193,7 @@ impl Mx {
                 credentials: None,
                 tls,
             };
-            let (own, memory) = (self.name.clone(), self.memory.clone());
+            let (own, memory) = (self.context.domain.to_string(), self.memory.clone());
             let relay =
                 Relay::sharing(hop, own, time_outs, per_destination, slow_after, memory, roots.clone());
             (relay, Instant::now())

@@ -34,6 +34,17 @@ impl Position for (i64, Uuid) {
     }
 }
 
+impl Position for (i64, String) {
+    fn write(&self) -> Vec<u8> {
+        [&self.0.to_be_bytes()[..], self.1.as_bytes()].concat()
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let (number, name) = octets.split_at_checked(8)?;
+        Some((i64::from_be_bytes(number.try_into().ok()?), String::from_utf8(name.to_vec()).ok()?))
+    }
+}
+
 impl Position for (Uuid, Uuid) {
     fn write(&self) -> Vec<u8> {
         [&self.0.as_bytes()[..], self.1.as_bytes()].concat()

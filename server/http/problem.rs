@@ -78,7 +78,6 @@ kinds! {
     INVALID_BODY: 422 "invalid_body", "The body is not as it should be", "Correct what errors names; /docs has every field.";
     UNKNOWN_FIELD: 422 "unknown_field", "There is no such field", "Leave it out; /docs has every field.";
     INVALID_PARAMETER: 422 "invalid_parameter", "A query parameter is not valid", "Correct the parameter; /docs has every one.";
-    NOT_SUPPORTED_YET: 422 "not_supported_yet", "Not supported in this version", "Leave the field out.";
     IDEMPOTENCY_KEY_REUSE: 422 "idempotency_key_reuse", "The Idempotency-Key was used for a different request", "Use a new key for a new request.";
     INVALID_ADDRESS: 422 "invalid_address", "An address is not valid", "Write addresses as ana@example.org.";
     NO_RECIPIENTS: 422 "no_recipients", "There is no recipient", "Name at least one address in to, cc or bcc.";
@@ -169,11 +168,6 @@ impl Problem {
     /// What is not there, or belongs to someone else: the same answer for both.
     pub fn not_found() -> Self {
         Self::new(&NOT_FOUND, "There is nothing at this address that this credential may see.")
-    }
-
-    /// A field of the API that this version does not do.
-    pub fn not_yet(pointer: &str) -> Self {
-        Self::at(&NOT_SUPPORTED_YET, pointer, format!("{pointer} is not supported in this version"))
     }
 
     /// Says when it is worth trying again, in seconds.

@@ -1,4 +1,4 @@
-//! The MTA-STS policies of domains (RFC 8461): found by DNS, fetched over HTTPS, and kept as long as they say.
+//! The MTA-STS policies of domains (RFC 8461): found by DNS, fetched over HTTPS, and held as long as they say.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::http::{Call, Client};
 use super::resolve::Resolver;
 use crate::mail::sts::{Policy, id};
 
-/// Policies kept at once.
+/// Domains remembered at once.
 const KEPT: usize = 2000;
 /// How long fetching one may take (RFC 8461 §3.3 suggests a minute; mail waits for it).
 const WITHIN: Duration = Duration::from_secs(20);
@@ -21,8 +21,19 @@ const MOST: usize = 64 << 10;
 /// A policy that could not be fetched is not asked for again within this time (RFC 8461 §3.3: five minutes or more).
 const AGAIN: Duration = Duration::from_secs(300);
 
+/// A policy as it is kept elsewhere, for when this process is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Of the record that it was fetched for.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+    /// How long it still holds.
+    pub left: Duration,
+}
+
 /// What is known of one domain.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Known {
     /// The policy, until it is too old.
     policy: Option<(Arc<Policy>, Instant)>,
@@ -31,10 +42,10 @@ struct Known {
     /// Whether the policy is the one of that id: fetching it may have failed.
     good: bool,
     /// When fetching it was last tried.
-    tried: Instant,
+    tried: Option<Instant>,
 }
 
-/// The policies of all domains, as far as they were needed; kept in memory only, so a restart asks anew.
+/// The policies of all domains, as far as they were needed. They are remembered here; who asks keeps them for later.
 pub struct Policies {
     resolver: Resolver,
     client: Client,
@@ -49,11 +60,31 @@ impl Policies {
         Self { resolver, client, port, known: Mutex::default() }
     }
 
-    /// A domain's policy; none where it has none, or it cannot be fetched and none is kept (RFC 8461 §5.1).
-    pub async fn of(&self, domain: &str) -> Option<Arc<Policy>> {
+    /// Whether something is remembered of a domain, if only that it had no policy.
+    #[must_use]
+    pub fn remembers(&self, domain: &str) -> bool {
+        self.with(|known| known.contains_key(domain))
+    }
+
+    /// Remembers what was kept of a domain, or that nothing was.
+    pub fn remember(&self, domain: &str, kept: Option<Kept>) {
+        let known = kept.and_then(|kept| {
+            let until = Instant::now().checked_add(kept.left)?;
+            let policy = Some((Arc::new(Policy::read(&kept.text)?), until));
+            Some(Known { policy, id: kept.id, good: true, tried: None })
+        });
+        // Somebody else may have remembered it meanwhile, and known better.
+        if !self.remembers(domain) {
+            self.put(domain, known.unwrap_or_default());
+        }
+    }
+
+    /// A domain's policy; none where it has none, or it cannot be fetched and none is kept (RFC 8461 §5.1). And what is
+    /// to be kept of it, where it was fetched just now.
+    pub async fn of(&self, domain: &str) -> (Option<Arc<Policy>>, Option<Kept>) {
         let now = Instant::now();
-        let kept = self.with(|known| known.get(domain).cloned());
-        let fresh = kept
+        let known = self.with(|known| known.get(domain).cloned());
+        let fresh = known
             .as_ref()
             .and_then(|known| known.policy.as_ref())
             .filter(|(_, until)| *until > now)
@@ -61,26 +92,34 @@ impl Policies {
         let records = self.resolver.texts(&format!("_mta-sts.{domain}")).await.unwrap_or_default();
         let mut ids = records.iter().filter_map(|record| id(record));
         // Several records are none (RFC 8461 §3.1); then what is kept still holds.
-        let (Some(id), None) = (ids.next(), ids.next()) else { return fresh };
-        if let Some(known) = &kept
+        let (Some(id), None) = (ids.next(), ids.next()) else { return (fresh, None) };
+        if let Some(known) = &known
             && known.id == id
-            && ((known.good && fresh.is_some()) || now.duration_since(known.tried) < AGAIN)
+            && ((known.good && fresh.is_some())
+                || known.tried.is_some_and(|tried| now.duration_since(tried) < AGAIN))
         {
-            return fresh;
+            return (fresh, None);
         }
-        let fetched = self.fetch(domain).await;
-        let good = fetched.is_ok();
-        let policy = match fetched {
-            Ok(policy) => {
-                let until = now.checked_add(Duration::from_secs(policy.max_age)).unwrap_or(now);
-                Some((Arc::new(policy), until))
+        let tried = Some(now);
+        match self.fetch(domain).await {
+            Ok((policy, text)) => {
+                let left = Duration::from_secs(policy.max_age);
+                let (policy, until) = (Arc::new(policy), now.checked_add(left).unwrap_or(now));
+                let kept = Kept { id: id.clone(), text, left };
+                self.put(domain, Known { policy: Some((policy.clone(), until)), id, good: true, tried });
+                ((until > now).then_some(policy), Some(kept))
             }
             Err(reason) => {
                 tracing::warn!(%domain, %reason, "its MTA-STS policy cannot be fetched");
-                kept.and_then(|known| known.policy)
+                let policy = known.and_then(|known| known.policy);
+                self.put(domain, Known { policy, id, good: false, tried });
+                (fresh, None)
             }
-        };
-        let found = policy.as_ref().filter(|(_, until)| *until > now).map(|(policy, _)| policy.clone());
+        }
+    }
+
+    fn put(&self, domain: &str, one: Known) {
+        let now = Instant::now();
         self.with(|known| {
             if known.len() >= KEPT {
                 known.retain(|_, one| one.policy.as_ref().is_some_and(|(_, until)| *until > now));
@@ -88,12 +127,11 @@ impl Policies {
             if known.len() >= KEPT {
                 known.clear();
             }
-            known.insert(domain.to_owned(), Known { policy, id, good, tried: now });
+            known.insert(domain.to_owned(), one);
         });
-        found
     }
 
-    async fn fetch(&self, domain: &str) -> Result<Policy, String> {
+    async fn fetch(&self, domain: &str) -> Result<(Policy, String), String> {
         let port = if self.port == 443 { String::new() } else { format!(":{}", self.port) };
         let url = format!("https://mta-sts.{domain}{port}/.well-known/mta-sts.txt");
         let url: Url = url.parse().map_err(|_| "it is no host name".to_owned())?;
@@ -107,7 +145,10 @@ impl Policies {
             return Err("it is too long, or ended early".to_owned());
         }
         let text = String::from_utf8(answer.body).map_err(|_| "it is no text".to_owned())?;
-        Policy::read(&text).ok_or_else(|| "it is no policy".to_owned())
+        match Policy::read(&text) {
+            Some(policy) => Ok((policy, text)),
+            None => Err("it is no policy".to_owned()),
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, Known>) -> T) -> T {

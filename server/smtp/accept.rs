@@ -3,6 +3,7 @@
 use std::io;
 
 use super::check::Origin;
+use super::filter::{SHOWN, Verdict};
 use super::reply::Reply;
 use super::session::{Transaction, unavailable};
 use super::{Inner, Kind};
@@ -21,11 +22,22 @@ use crate::submission::letter::{Letter, submit_letter};
 /// Hops after which mail goes in circles (RFC 5321 §6.3).
 const MAX_HOPS: u32 = 50;
 
-/// Names and reads the message; its octets are wanted again when it is checked. Blocking.
-fn settle(spool: Spool, checked: bool) -> io::Result<(Blob, Option<Content>, Vec<u8>)> {
+/// What is left of a message when it was named and read.
+struct Settled {
+    blob: Blob,
+    content: Option<Content>,
+    /// Its octets, where they are checked.
+    raw: Vec<u8>,
+    /// Its beginning, where a filter looks at it.
+    shown: Vec<u8>,
+}
+
+/// Names and reads the message. Blocking.
+fn settle(spool: Spool, checked: bool, filtered: bool) -> io::Result<Settled> {
     let raw = spool.contents()?;
     let content = message::parse(&raw).ok();
-    Ok((spool.finish()?, content, if checked { raw } else { Vec::new() }))
+    let shown = if filtered { raw[..raw.len().min(SHOWN)].to_vec() } else { Vec::new() };
+    Ok(Settled { blob: spool.finish()?, content, raw: if checked { raw } else { Vec::new() }, shown })
 }
 
 fn no_message() -> Reply {
@@ -69,19 +81,24 @@ impl Inner {
     ) -> Vec<Reply> {
         let replies = if kind == Kind::Lmtp { transaction.rcpt_to.len() } else { 1 };
         let size = spool.size();
+        let filter = self.means.filter.as_ref().zip(origin.clone());
+        let turn = match &filter {
+            Some((filter, _)) => filter.place().await,
+            None => None,
+        };
         let checks = self.means.checks.as_ref().zip(origin);
         let room = match &checks {
             Some((checks, _)) => checks.room(size).await,
             None => None,
         };
-        let checked = room.is_some();
+        let (checked, filtered) = (room.is_some(), turn.is_some());
         // A message is held whole while it is read: only so many at once.
         let Ok(permit) = self.parsing.acquire().await else { return vec![unavailable(); replies] };
-        let settled = tokio::task::spawn_blocking(move || settle(spool, checked)).await;
+        let settled = tokio::task::spawn_blocking(move || settle(spool, checked, filtered)).await;
         drop(permit);
-        let (mut blob, content, raw) = match settled {
-            Ok(Ok((blob, Some(content), raw))) => (blob, content, raw),
-            Ok(Ok((_, None, _))) => return vec![no_message(); replies],
+        let (mut blob, content, raw, shown) = match settled {
+            Ok(Ok(Settled { blob, content: Some(content), raw, shown })) => (blob, content, raw, shown),
+            Ok(Ok(_)) => return vec![no_message(); replies],
             Ok(Err(error)) => return vec![no_room(&error); replies],
             Err(error) => {
                 tracing::error!(%error, "a message could not be read");
@@ -91,6 +108,17 @@ impl Inner {
         if content.received > MAX_HOPS {
             return vec![circles(); replies];
         }
+        let mut junk = false;
+        if let (Some((filter, origin)), true) = (filter, filtered) {
+            let to: Vec<String> = transaction.rcpt_to.iter().map(|(to, _)| to.to_string()).collect();
+            match filter.judge(shown, size, &origin, &to).await {
+                Verdict::Accept => {}
+                Verdict::Junk => junk = true,
+                Verdict::Defer(reason) => return vec![Reply::new(451, (4, 7, 1), &reason); replies],
+                Verdict::Reject(reason) => return vec![Reply::new(550, (5, 7, 1), &reason); replies],
+            }
+        }
+        drop(turn);
         let mut authentication = None;
         if let Some((checks, origin)) = checks {
             let author = content.from.as_ref().map(|from| from.address.as_str()).unwrap_or_default();
@@ -112,6 +140,7 @@ impl Inner {
             blob,
             content,
             authentication,
+            junk,
             source: digest(&[b"incoming", from.as_bytes(), &octets]),
         };
         let parts = if kind == Kind::Lmtp {

@@ -7,6 +7,7 @@ mod auth;
 mod check;
 mod command;
 mod data;
+mod filter;
 mod input;
 mod listen;
 mod rate;
@@ -19,6 +20,7 @@ mod tls;
 mod trace;
 
 pub use check::{Checks, NoDns};
+pub use filter::Filter;
 pub use listen::{At, Listener};
 pub use tls::{BadCertificate, Certificate, Tls};
 
@@ -138,6 +140,8 @@ pub struct Means {
     pub certificate: Option<Arc<Certificate>>,
     /// For SPF, DKIM and DMARC.
     pub checks: Option<Arc<Checks>>,
+    /// Against spam.
+    pub filter: Option<Arc<Filter>>,
 }
 
 /// The door; clones share its limits.

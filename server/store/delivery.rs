@@ -13,6 +13,7 @@ use super::email::NewEmail;
 use super::event::Event;
 use super::promise::{settle_delivery_promise, told};
 use super::settle::{hold, take_out};
+use super::tracking::{earliest, seen_from};
 use super::unverified::Unverified;
 use super::{Error, Result, Store, Topic};
 
@@ -302,6 +303,10 @@ impl Store {
             if let Some(asked) = finish.filed.as_ref().and_then(|filed| filed.asked.as_ref()) {
                 // Held before the accounts, as settling does: else a question settled meanwhile stays open for them.
                 first.push(hold(asked.asker_id, asked.promise_id));
+            }
+            let notices = finish.filed.as_ref().map(|filed| filed.notices.as_slice()).unwrap_or_default();
+            if let (Some(at), Some(_)) = (earliest(notices), finish.person) {
+                first.push(seen_from(leased.account_id, leased.id, at));
             }
             if let (Some(person), Some(promise)) = (finish.person, leased.subject_id) {
                 let known = sql("update respondent set person_id = $1 where account_id = $2 and promise_id = $3 and id = $4");

@@ -12,6 +12,7 @@ use super::filing::Recipients;
 pub use super::filing::{Head, NewEmail, SHOWN};
 pub use super::filter::Filter;
 use super::mailbox::{Role, role_id};
+use super::mute::{Threads, change_threads};
 use super::packed::{bytes, flag};
 use super::snooze::wakes;
 use super::{Error, Result, Store, Topic};
@@ -101,6 +102,8 @@ pub struct Change {
     pub remove_keywords: Vec<String>,
     /// Moves to the mailbox of that role until then, in milliseconds; the time alone, without `mailbox`.
     pub snoozed_until: Option<i64>,
+    /// Threads that are muted or no longer.
+    pub threads: Option<Threads>,
 }
 
 impl Change {
@@ -172,7 +175,8 @@ impl Store {
     /// (single) email is still as it was then.
     ///
     /// # Errors
-    /// [`Error::NotFound`]: the mailbox is not there; [`Error::Conflict`]: it was changed since `if_modseq`.
+    /// [`Error::NotFound`]: the mailbox is not there; [`Error::Conflict`]: it was changed since `if_modseq`, or there
+    /// would be too many mutes.
     pub async fn change_emails(
         &self,
         account: Uuid,
@@ -188,7 +192,11 @@ impl Store {
                 let _: (Uuid,) = tx.one(there.bind(account).bind(mailbox)).await?;
             }
             lock(tx, account).await?;
-            let rows: Vec<Marks> = tx.all(touched(account, &ids, &change)).await?;
+            let muted = match &change.threads {
+                Some(threads) => change_threads(tx, account, threads, now).await?,
+                None => Vec::new(),
+            };
+            let rows: Vec<Marks> = tx.all(touched(account, &ids, &change, &muted)).await?;
             if if_modseq.is_some_and(|expected| rows.iter().any(|row| row.modseq != expected)) {
                 return Err(Error::Conflict);
             }
@@ -272,8 +280,8 @@ pub(crate) async fn lock(tx: &mut Tx, account: Uuid) -> Result<()> {
     tx.run(sql("update account set modseq = modseq where id = $1").bind(account)).await.map(drop)
 }
 
-/// The emails a change would really change: no event tells of nothing.
-fn touched(account: Uuid, ids: &[Uuid], change: &Change) -> Statement {
+/// The emails a change would really change, or whose threads are muted by it or no longer: no event tells of nothing.
+fn touched(account: Uuid, ids: &[Uuid], change: &Change, muted: &[Uuid]) -> Statement {
     let mut rows = sql("select e.id, e.thread_id, e.modseq from email e where e.account_id = ")
         .push_bind(account)
         .push(" and e.id in ")
@@ -287,6 +295,9 @@ fn touched(account: Uuid, ids: &[Uuid], change: &Change) -> Statement {
         .push(", e.mailbox_id) or e.snoozed_until <> coalesce(")
         .push_bind(change.snoozed_until)
         .push(", e.snoozed_until)");
+    if !muted.is_empty() {
+        rows = rows.push(" or e.thread_id in ").push_list(muted);
+    }
     for keyword in &change.add_keywords {
         rows = rows
             .push(

@@ -10,6 +10,7 @@ use super::delivery::{Leased, NewDelivery, updated};
 use super::email::NewEmail;
 use super::event::Event;
 use super::promise::{settle_delivery_promise, told};
+use super::tracking::{earliest, seen_from};
 use super::{Error, Result, Store, Topic};
 
 /// One recipient's copy.
@@ -105,6 +106,9 @@ impl Store {
             let mut batch = NewEmail::insert_all(&emails);
             batch.extend(insert("insert into event (account_id, seq, type, data, at) values", rows));
             batch.extend(NewDelivery::insert(&notices));
+            batch.extend(copies.iter().filter_map(|Copy { leased, notices, .. }| {
+                earliest(notices).map(|at| seen_from(leased.account_id, leased.id, at))
+            }));
             tx.batch(batch).await.map(drop)
         })
         .await

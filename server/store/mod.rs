@@ -31,6 +31,7 @@ pub mod operate;
 mod packed;
 pub mod pause;
 mod pipeline;
+pub mod policy;
 pub mod promise;
 pub mod prune;
 mod readers;

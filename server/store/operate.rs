@@ -22,14 +22,14 @@ pub struct Open<'a> {
 /// What waits at one destination outside.
 #[derive(Debug, Clone, FromRow)]
 pub struct Waiting {
-    /// A domain.
+    /// A domain, or a next hop as `host:port`.
     pub destination: String,
     /// Deliveries that have not ended.
     pub open: i64,
     /// Of those, how many are held.
     pub held: i64,
-    /// When the oldest was accepted, in milliseconds.
-    pub oldest: i64,
+    /// When the oldest was accepted, in milliseconds; none where nothing waits.
+    pub oldest: Option<i64>,
     /// When the next of them is due, in milliseconds; none if all are held.
     pub next_at: Option<i64>,
 }
@@ -126,18 +126,22 @@ impl Store {
         Ok(whose.into_iter().map(|(account,)| account).collect())
     }
 
-    /// Destinations outside with something open, the one with the most first.
+    /// Destinations outside with something open, the one with the most first, then what cannot be reached although
+    /// nothing waits there itself (next hops); from after this one on.
     ///
     /// # Errors
     /// The database's.
-    pub async fn destinations(&self, limit: i64) -> Result<Vec<Waiting>> {
-        let list = sql(
-            "select d.destination, count(*) as open, count(d.held_at) as held, min(d.created_at) as oldest, \
+    pub async fn destinations(&self, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Waiting>> {
+        let (open, name) = after.unwrap_or((i64::MAX, String::new()));
+        let list = sql("select w.destination, w.open, w.held, w.oldest, w.next_at from (\
+                        select d.destination, count(*) as open, count(d.held_at) as held, min(d.created_at) as oldest, \
                         min(case when d.held_at is null then d.due_at end) as next_at from delivery d \
-                        where d.settled_at is null and d.lane = 1 group by d.destination \
-                        order by count(*) desc, d.destination limit $1",
-        );
-        self.all(list.bind(limit)).await
+                        where d.settled_at is null and d.lane = 1 group by d.destination union all \
+                        select b.name, 0, 0, null, null from destination b where not exists (select 1 from delivery d \
+                        where d.settled_at is null and d.lane = 1 and d.destination = b.name)) w \
+                        where w.open < $1 or (w.open = $1 and w.destination > $2) \
+                        order by w.open desc, w.destination limit $3");
+        self.all(list.bind(open).bind(name).bind(limit)).await
     }
 
     /// Does something with one delivery.

@@ -42,6 +42,9 @@ impl Store {
             sql("delete from vacation_reply where (account_id, sender) in (select account_id, sender \
                  from vacation_reply where at < $1 order by at limit $2)")
             .bind(now - super::vacation::WEEK).bind(limit),
+            sql("delete from sts_policy where domain in (select domain from sts_policy where expires_at < $1 \
+                 order by expires_at limit $2)")
+            .bind(now).bind(limit),
             sql("delete from throttle where subject in (select subject from throttle \
                  where updated_at < $1 and blocked_until < $1 limit $2)")
             .bind(now - SIGN_INS).bind(limit),

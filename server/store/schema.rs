@@ -28,6 +28,8 @@ const SHARED: &[Text] = migrations![
     "0019_authentication.sql" = 19 "authentication",
     "0020_webhooks.sql" = 20 "webhooks",
     "0023_convenience.sql" = 23 "convenience",
+    "0024_earliest.sql" = 24 "earliest",
+    "0025_policies.sql" = 25 "policies",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

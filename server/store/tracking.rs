@@ -6,7 +6,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::blob::Digest;
-use super::db::sql;
+use super::db::{Statement, sql};
+use super::delivery::NewDelivery;
 use super::{Result, Store};
 
 /// A delivery as the API shows it.
@@ -29,6 +30,8 @@ pub struct DeliveryRow {
     pub outcome: Option<String>,
     pub reason_class: Option<String>,
     pub reason_code: Option<String>,
+    /// When its recipient, who is in an account here, is told of it at the earliest.
+    pub earliest_seen_at: Option<i64>,
     pub created_at: i64,
     pub send_at: Option<i64>,
     pub undo_until: Option<i64>,
@@ -134,13 +137,31 @@ pub struct Progress {
 
 pub(super) const COLUMNS: &str = "select d.account_id, d.id, d.kind, d.destination, d.recipient, d.submission_id, \
                        coalesce(s.email_id, d.email_id) as email_id, d.attempts, d.due_at, d.held_at, d.leased_until, \
-                       d.settled_at, d.outcome, d.reason_class, d.reason_code, d.created_at, s.send_at, s.undo_until, \
+                       d.settled_at, d.outcome, d.reason_class, d.reason_code, d.earliest_seen_at, d.created_at, s.send_at, s.undo_until, \
                        t.at as last_at, t.remote as last_remote, t.code as last_code, \
                        t.enhanced_code as last_enhanced_code, t.diagnostic as last_diagnostic from delivery d \
                        left join submission s on s.account_id = d.account_id and s.id = d.submission_id \
                        left join attempt t on t.account_id = d.account_id and t.delivery_id = d.id and t.n = \
                        (select max(x.n) from attempt x where x.account_id = d.account_id and x.delivery_id = d.id) \
                        where ";
+
+/// When these tell somebody of a message at the earliest, in milliseconds; none where that is at once, or where they
+/// tell nobody.
+pub(crate) fn earliest(notices: &[NewDelivery]) -> Option<i64> {
+    let told = notices.iter().filter(|notice| matches!(notice.kind, "notice" | "digest"));
+    told.map(|notice| (notice.due_at, notice.created_at))
+        .min()
+        .filter(|(due, now)| due > now)
+        .map(|(due, _)| due)
+}
+
+/// Keeps for the sender when the recipient of a delivery is told at the earliest.
+pub(crate) fn seen_from(account: Uuid, id: Uuid, at: i64) -> Statement {
+    sql("update delivery set earliest_seen_at = $1 where account_id = $2 and id = $3")
+        .bind(at)
+        .bind(account)
+        .bind(id)
+}
 
 impl Store {
     /// The deliveries of one submission, in the order of their ids.

@@ -29,21 +29,27 @@ both!(quiet_hours_and_what_was_seen_here, |engine| async move {
     let forwarding = post.forward(&bo, "bo@home.test", "full").await;
     let quiet = Some(Quiet { from: "10:00".into(), until: "12:00".into() });
     set(&post, &bo, forwarding, Hours { quiet, ..Hours::default() }).await;
-    post.send(&ana, &[&bo.address], "first").await;
+    let (began, cy) = (post.app.now(), post.app.person("Cy").await);
+    let sent = post.send(&ana, &[&bo.address, &cy.address, "out@x.test"], "first").await;
     post.send(&ana, &[&bo.address], "second").await;
     post.settle().await;
-    assert!(mta.received().is_empty(), "it is quiet");
+    assert_eq!(mta.received().len(), 1, "to others it goes, and for Bo it is quiet");
+    // Who wrote sees how long; of those who are told at once, or are elsewhere, there is nothing to see.
+    for row in post.deliveries(&ana, &sent).await {
+        let told = (row.recipient == bo.address).then_some(began + 2 * 3_600_000);
+        assert_eq!(row.earliest_seen_at, told, "{}", row.recipient);
+    }
     // One of them is seen in the inbox meanwhile.
     let seen = post.inbox(&bo).await.into_iter().find(|email| email.subject == "first").unwrap();
     let change = restante::store::email::Change { seen: Some(true), ..Default::default() };
     post.app.store.change_emails(bo.id, vec![seen.id], change, None, post.app.now()).await.unwrap();
     post.app.minutes(119);
     post.settle().await;
-    assert!(mta.received().is_empty(), "it is still quiet");
+    assert_eq!(mta.received().len(), 1, "it is still quiet");
     post.app.minutes(2);
     post.settle().await;
-    let told = mta.wait(1).await;
-    assert_eq!((told.len(), told[0].header("Subject").as_str()), (1, "second"));
+    let told = mta.wait(2).await;
+    assert_eq!((told.len(), told[1].header("Subject").as_str()), (2, "second"));
     assert_eq!(post.settle().await, 0);
 });
 
@@ -56,8 +62,11 @@ both!(a_digest_tells_of_all_that_was_not_seen, |engine| async move {
     set(&post, &bo, forwarding, hours).await;
     for n in 0..3 {
         post.app.minutes(1);
-        post.send(&ana, &[&bo.address], &format!("message {n} <b>")).await;
+        let sent = post.send(&ana, &[&bo.address], &format!("message {n} <b>")).await;
         post.settle().await;
+        // Five in the afternoon in Berlin.
+        let told = post.delivery(&ana, &sent).await.earliest_seen_at;
+        assert_eq!(told, Some(1_795_428_000_000 + 6 * 3_600_000));
     }
     let seen = post.inbox(&bo).await.into_iter().find(|email| email.subject.contains('1')).unwrap();
     let change = restante::store::email::Change { seen: Some(true), ..Default::default() };
@@ -109,8 +118,8 @@ both!(what_is_muted_is_filed_and_not_told, |engine| async move {
     post.request(&cy, more.clone()).await;
     post.settle().await;
     assert_eq!((mta.received().len(), post.inbox(&bo).await.len()), (1, 3));
-    assert!(matches!(store.unmute(ana.id, muted.id).await, Err(restante::store::Error::NotFound)));
-    store.unmute(bo.id, muted.id).await.unwrap();
+    assert!(matches!(store.unmute(ana.id, muted.id, 4).await, Err(restante::store::Error::NotFound)));
+    store.unmute(bo.id, muted.id, 4).await.unwrap();
     post.request(&cy, more).await;
     post.settle().await;
     assert_eq!(mta.wait(2).await.len(), 2);

@@ -10,6 +10,7 @@ mod local;
 mod notice;
 mod outcomes;
 mod pause;
+mod postfix;
 mod relay;
 mod reply;
 mod retry;

@@ -62,7 +62,7 @@ both!(a_policy_is_kept_to, |engine| async move {
         roots: Some(roots),
         ..settings(None)
     };
-    let worker = Worker::new(post.context.clone(), settings);
+    let worker = Worker::new(post.context.clone(), settings.clone());
     for (to, state, says) in [
         ("a@plain.test", "relayed", ""),
         ("a@lost.test", "relayed", ""),
@@ -74,12 +74,42 @@ both!(a_policy_is_kept_to, |engine| async move {
         let said = row.last_diagnostic.clone().unwrap_or_default();
         assert_eq!(post.state(&row), state, "{to}: {said}");
         assert!(said.contains(says), "{to}: {said}");
+        if state == "delayed" {
+            post.app.store.cancel_delivery(ana.id, row.id, post.app.now()).await.unwrap();
+        }
     }
     assert!(
         mta.received().iter().all(|received| !received.rcpt_to[0].contains("strict")),
         "nothing in clear"
     );
     assert_eq!(evil.connections(), 0, "it is none of the domain's");
+
+    // Whoever hides the record from a server that has started again gains nothing, as long as the policy holds.
+    let hidden = Dns::start().await;
+    for (host, address) in [("mx.strict.test", "127.0.0.1"), ("evil.test", "127.0.0.2")] {
+        hidden.mx("strict.test", if host.starts_with("mx") { 10 } else { 5 }, host);
+        hidden.address(host, address);
+    }
+    let settings = Settings { name_servers: vec![hidden.addr], ..settings };
+    for (minutes, state, says) in
+        [(0, "delayed", "STARTTLS"), (23 * 60, "delayed", "STARTTLS"), (2 * 60, "relayed", "")]
+    {
+        post.app.minutes(minutes);
+        post.app.store.unblock("strict.test").await.unwrap();
+        let worker = Worker::new(post.context.clone(), settings.clone());
+        let sent = post.send(&ana, &[&format!("a{minutes}@strict.test")], "hi").await;
+        while worker.step().await.unwrap() > 0 {}
+        let row = post.delivery(&ana, &sent).await;
+        assert_eq!(post.state(&row), state, "{minutes} {:?}", row.last_diagnostic);
+        assert!(row.last_diagnostic.unwrap_or_default().contains(says));
+        if state == "delayed" {
+            post.app.store.cancel_delivery(ana.id, row.id, post.app.now()).await.unwrap();
+        }
+    }
+    // Upkeep forgets what no longer holds.
+    assert_eq!(post.app.database.look("select domain from sts_policy"), ["strict.test"]);
+    while post.app.store.prune_some(100, post.app.now()).await.unwrap() > 0 {}
+    assert!(post.app.database.look("select domain from sts_policy").is_empty());
 });
 
 both!(a_host_with_tlsa_gets_nothing_in_clear, |engine| async move {

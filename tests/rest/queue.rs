@@ -1,5 +1,6 @@
 //! The operator's routes: the queue of everybody, destinations, and addresses that nothing is sent to.
 
+use restante::store::destination::Blocked;
 use serde_json::{Value, json};
 
 use super::{Door, id};
@@ -30,6 +31,28 @@ both!(an_operator_sees_why_and_acts, |engine| async move {
     assert_eq!(shown["state"], "delayed");
     let places = root.get("/v1/admin/destinations").await.expect(200);
     assert_eq!((&places["items"][0]["name"], &places["items"][0]["open"]), (&json!("x.test"), &json!(2)));
+    // Page by page, what cannot be reached at the end; a cursor is for whom it was given.
+    let blocked = Blocked {
+        name: "relay.test:25".into(),
+        failures: 1,
+        since: 0,
+        blocked_until: door.app.now() + 3_600_000,
+        reason: "away".into(),
+    };
+    door.app.store.block(blocked).await.unwrap();
+    let (mut names, mut path) = (Vec::new(), "/v1/admin/destinations?limit=1".to_owned());
+    for _ in 0..3 {
+        let page = root.get(&path).await.expect(200);
+        let [item] = page["items"].as_array().unwrap().as_slice() else { panic!("{page}") };
+        names.push((text(item, "name").to_owned(), item["blocked"]["reason"].clone()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/v1/admin/destinations?limit=1&cursor={cursor}");
+    }
+    let expected = [("x.test", Value::Null), ("y.test", Value::Null), ("relay.test:25", json!("away"))];
+    assert_eq!(names, expected.map(|(name, why)| (name.to_owned(), why)));
+    root.get("/v1/admin/destinations?cursor=bm8").await.problem(400, "invalid_cursor");
+    root.get("/v1/admin/destinations?limit=201").await.problem(422, "invalid_parameter");
+    door.app.store.unblock("relay.test:25").await.unwrap();
 
     let act = async |body: Value| root.post("/v1/admin/queue", body).await;
     let held = act(json!({ "action": "hold", "ids": [first, "01a206ae-de9f-77f8-b42b-72b4bf855e24"] })).await;

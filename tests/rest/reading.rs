@@ -154,7 +154,7 @@ both!(marks_moves_and_deletions, |engine| async move {
         (json!({ "seen": "yes" }), "invalid_body"),
         (json!({ "snoozed_until": "2020-01-01T00:00:00Z" }), "invalid_body"),
         (json!({ "snoozed_until": "2099-01-01T00:00:00Z", "mailbox": "archive" }), "invalid_body"),
-        (json!({ "muted": true }), "not_supported_yet"),
+        (json!({ "muted": "yes" }), "invalid_body"),
         (json!({ "add_keywords": ["a b"] }), "invalid_body"),
     ] {
         by_bo.patch(&path, bad).await.problem(422, code);

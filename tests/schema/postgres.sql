@@ -87,6 +87,7 @@ delivery.reason_class text
 delivery.reason_code text
 delivery.created_at bigint not null
 delivery.noticed_at bigint
+delivery.earliest_seen_at bigint
 destination.name text not null
 destination.failures bigint not null
 destination.since bigint not null
@@ -234,6 +235,10 @@ setup.digest bytea not null
 setup.created_at bigint not null
 setup.expires_at bigint not null
 setup.used_at bigint
+sts_policy.domain text not null
+sts_policy.id text not null
+sts_policy.policy text not null
+sts_policy.expires_at bigint not null
 submission.account_id uuid not null
 submission.id uuid not null
 submission.email_id uuid not null
@@ -358,6 +363,7 @@ session FOREIGN KEY (account_id) REFERENCES account(id)
 session PRIMARY KEY (account_id, id)
 session UNIQUE (digest)
 setup PRIMARY KEY (digest)
+sts_policy PRIMARY KEY (domain)
 submission PRIMARY KEY (account_id, id)
 suppression PRIMARY KEY (id)
 suppression UNIQUE (address)
@@ -405,6 +411,7 @@ CREATE INDEX reply_address_account ON public.reply_address USING btree (account_
 CREATE INDEX respondent_id ON public.respondent USING btree (account_id, promise_id, id)
 CREATE INDEX search_doc ON public.search USING gin (doc)
 CREATE INDEX search_place ON public.search USING btree (account_id, place)
+CREATE INDEX sts_policy_expires ON public.sts_policy USING btree (expires_at)
 CREATE INDEX submission_digest ON public.submission USING btree (digest)
 CREATE INDEX suppression_expires ON public.suppression USING btree (expires_at) WHERE (expires_at IS NOT NULL)
 CREATE INDEX upload_digest ON public.upload USING btree (digest)
@@ -447,6 +454,7 @@ CREATE UNIQUE INDEX secret_pkey ON public.secret USING btree (name)
 CREATE UNIQUE INDEX session_digest_key ON public.session USING btree (digest)
 CREATE UNIQUE INDEX session_pkey ON public.session USING btree (account_id, id)
 CREATE UNIQUE INDEX setup_pkey ON public.setup USING btree (digest)
+CREATE UNIQUE INDEX sts_policy_pkey ON public.sts_policy USING btree (domain)
 CREATE UNIQUE INDEX submission_pkey ON public.submission USING btree (account_id, id)
 CREATE UNIQUE INDEX suppression_address_key ON public.suppression USING btree (address)
 CREATE UNIQUE INDEX suppression_pkey ON public.suppression USING btree (id)

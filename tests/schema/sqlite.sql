@@ -111,7 +111,7 @@ CREATE TABLE delivery (
   outcome text,                       -- delivered, relayed, failed, canceled
   reason_class text,
   reason_code text,
-  created_at bigint not null, noticed_at bigint,
+  created_at bigint not null, noticed_at bigint, earliest_seen_at bigint,
   primary key (account_id, id)
 );
 CREATE TABLE destination (
@@ -321,6 +321,12 @@ CREATE TABLE setup (
   expires_at bigint not null,
   used_at bigint
 );
+CREATE TABLE sts_policy (
+  domain text primary key,
+  id text not null,                   -- of the record that it was fetched for
+  policy text not null,               -- as it was fetched
+  expires_at bigint not null
+);
 CREATE TABLE submission (
   account_id uuid not null,
   id uuid not null,
@@ -454,6 +460,7 @@ CREATE INDEX idempotency_created on idempotency (created_at);
 CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending';
 CREATE INDEX reply_address_account on reply_address (account_id, email_id);
 CREATE INDEX respondent_id on respondent (account_id, promise_id, id);
+CREATE INDEX sts_policy_expires on sts_policy (expires_at);
 CREATE INDEX submission_digest on submission (digest);
 CREATE INDEX suppression_expires on suppression (expires_at) where expires_at is not null;
 CREATE INDEX upload_digest on upload (digest);

@@ -38,7 +38,7 @@ impl Checked {
         let door = Door::with(
             office.app.context.clone(),
             Settings::default(),
-            Means { certificate: None, checks: Some(checks) },
+            Means { checks: Some(checks), ..Means::default() },
         );
         for (domain, policy) in
             [("strict.test", "reject"), ("soft.test", "quarantine"), ("open.test", "none")]
@@ -129,6 +129,29 @@ both!(what_a_domain_disowns_is_junk, |engine| async move {
     checked.office.app.seconds(1);
     checked.bring("127.0.0.1", &sender, "ana@example.org", &mail).await;
     assert_eq!(checked.newest().await, ("inbox".to_owned(), Value::Null));
+});
+
+both!(simple_rules_find_junk_as_well, |engine| async move {
+    let checked = Checked::open(engine).await;
+    let mail = |from: &str, more: &[(&str, &str)]| letter(from, "ana@example.org", from, more, "x\n");
+    for (host, from, more, mailbox) in [
+        // Marked by a filter that it has passed, here or before.
+        ("127.0.0.1", "bo@nothing.test", vec![("X-Spam-Flag", "YES")], "junk"),
+        (STRANGER, "bo@nothing.test", vec![("X-Spam-Status", "Yes, score=9.1 required=5")], "junk"),
+        (STRANGER, "bo@nothing.test", vec![("X-Spam-Status", "No, score=0.1")], "inbox"),
+        (STRANGER, "bo@nothing.test", vec![("X-Spam-Level", "yes")], "inbox"),
+        // An address of ours in the place of the name.
+        (STRANGER, "\"ana@EXAMPLE.org\" <bo@nothing.test>", vec![], "junk"),
+        (STRANGER, "\"Ana (ana@example.org)\" <bo@nothing.test>", vec![], "junk"),
+        (STRANGER, "\"bo@nothing.test\" <bo@nothing.test>", vec![], "inbox"),
+        (STRANGER, "\"Ana at example.org\" <bo@nothing.test>", vec![], "inbox"),
+        ("127.0.0.1", "\"ana@example.org\" <bo@nothing.test>", vec![], "inbox"),
+    ] {
+        checked.office.app.seconds(1);
+        let mail = mail(from, &more);
+        assert!(checked.bring(host, "bo@nothing.test", "ana@example.org", &mail).await.starts_with("250"));
+        assert_eq!(checked.newest().await.0, mailbox, "{from} {more:?} from {host}");
+    }
 });
 
 both!(a_signature_speaks_for_its_domain, |engine| async move {

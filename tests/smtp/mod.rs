@@ -2,7 +2,9 @@
 
 mod attacks;
 mod authentication;
+mod filter;
 mod lmtp;
+mod postfix;
 mod submission;
 
 use std::net::{IpAddr, SocketAddr};

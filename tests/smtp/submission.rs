@@ -28,7 +28,7 @@ impl Counter {
         let (office, pki) = (Office::open(engine).await, Pki::new());
         let certificate = Some(Arc::new(Certificate::read(pki.files()).unwrap()));
         let context = Context { relays: true, ..office.app.context.clone() };
-        let door = Door::with(context, Settings::default(), Means { certificate, checks: None });
+        let door = Door::with(context, Settings::default(), Means { certificate, ..Means::default() });
         let mut at = Vec::new();
         for kind in [Kind::Submission, Kind::Submissions] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -190,7 +190,7 @@ both!(an_operator_holds_releases_retries_and_cancels, |engine| async move {
     let held = store.queue(Open { held: Some(true), ..Open::default() }, 10).await.unwrap();
     assert_eq!(held.iter().map(|row| (row.id, row.state(now))).collect::<Vec<_>>(), [(ids[0], State::Held)]);
     assert_eq!(store.act_on(Act::Hold, "y.test", now).await.unwrap(), 2);
-    let waiting = store.destinations(10).await.unwrap();
+    let waiting = store.destinations(None, 10).await.unwrap();
     let counts: Vec<_> = waiting.iter().map(|w| (w.destination.as_str(), w.open, w.held)).collect();
     assert_eq!(counts, [("x.test", 3, 1), ("y.test", 2, 2)]);
     // What is held is in nobody's way, and in nobody's hand.

@@ -75,6 +75,7 @@ pub(crate) async fn arrive_as(
         content: parse(&whole).unwrap(),
         blob: spool.finish().unwrap(),
         authentication,
+        junk: false,
         source: id::digest(&[mail_from.as_bytes(), letter]),
     };
     deposit(context, incoming).await

@@ -12,6 +12,7 @@ struct Zone {
     mx: Vec<(u16, String)>,
     addresses: Vec<IpAddr>,
     texts: Vec<String>,
+    names: Vec<String>,
     tlsa: bool,
     /// The server fails when asked.
     broken: bool,
@@ -56,6 +57,12 @@ impl Dns {
     /// A host's address.
     pub(crate) fn address(&self, host: &str, address: &str) {
         self.zone(host, |zone| zone.addresses.push(address.parse().unwrap()));
+    }
+
+    /// The name of an address (PTR).
+    pub(crate) fn name(&self, address: std::net::Ipv4Addr, name: &str) {
+        let [a, b, c, d] = address.octets();
+        self.zone(&format!("{d}.{c}.{b}.{a}.in-addr.arpa"), |zone| zone.names.push(name.to_owned()));
     }
 
     /// A text.
@@ -120,6 +127,7 @@ fn answer(question: &[u8], zones: &HashMap<String, Zone>) -> Option<Vec<u8>> {
                 15 => records.extend(zone.mx.iter().map(|(preference, host)| {
                     (15, [&preference.to_be_bytes()[..], &written(host)].concat())
                 })),
+                12 => records.extend(zone.names.iter().map(|name| (12, written(name)))),
                 16 => records.extend(zone.texts.iter().map(|text| {
                     let strings = text.as_bytes().chunks(200);
                     (16, strings.flat_map(|part| [&[part.len() as u8], part].concat()).collect())

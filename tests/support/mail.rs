@@ -146,6 +146,11 @@ impl Smtp {
                 return reply;
             }
         }
+        self.content(message).await
+    }
+
+    /// Sends a message's content and its end (after DATA); the reply.
+    pub(crate) async fn content(&mut self, message: &[u8]) -> String {
         let mut stuffed = Vec::with_capacity(message.len() + 64);
         for line in message.split_inclusive(|byte| *byte == b'\n') {
             if line.starts_with(b".") {

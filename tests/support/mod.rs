@@ -10,6 +10,7 @@ pub(crate) mod dir;
 pub(crate) mod dns;
 pub(crate) mod mail;
 pub(crate) mod mta;
+pub(crate) mod postfix;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod s3;

@@ -41,6 +41,9 @@ pub struct Delivery {
     pub(super) next_attempt_at: Option<Time>,
     pub(super) created_at: Time,
     pub(super) settled_at: Option<Time>,
+    /// When somebody here, who is told by e-mail in hours of their own (quiet hours, digests), is told of it at the
+    /// earliest; they may look into their inbox before. Null: at once, or it is not known.
+    pub(super) earliest_seen_at: Option<Time>,
     pub(super) last_attempt: Option<Attempt>,
     /// Why it failed.
     pub(super) reason: Option<Reason>,
@@ -95,6 +98,7 @@ impl Delivery {
             next_attempt_at: (waits && row.held_at.is_none()).then_some(Time(row.due_at)),
             created_at: Time(row.created_at),
             settled_at: row.settled_at.map(Time),
+            earliest_seen_at: row.earliest_seen_at.map(Time),
             last_attempt: row.last_at.map(|at| Attempt {
                 at: Time(at),
                 remote: row.last_remote,

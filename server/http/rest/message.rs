@@ -50,6 +50,8 @@ pub struct Message {
     authentication: Option<Authentication>,
     /// It came to a secret reply address, but it is not known to be the reply of whoever was given it. They were asked.
     unverified: bool,
+    /// Whether nothing outside tells of what comes in its thread.
+    muted: bool,
     /// The sender's own.
     metadata: Option<Value>,
     /// The question it carries.
@@ -156,6 +158,7 @@ pub(super) async fn full(state: &AppState, row: EmailRow) -> Result<(Message, St
     let [row] = rows;
     let content = state.store.content(&row.digest()?).await?;
     let (authentication, unverified) = state.store.evidence(row.account_id, row.id, &row.digest()?).await?;
+    let muted = !state.store.muted_threads(row.account_id, &[row.thread_id]).await?.is_empty();
     let ask = match around.promise(&row) {
         Some(promise) => Some(ask_full(state, &row, promise, around.asked(&row)).await?),
         None => None,
@@ -180,6 +183,7 @@ pub(super) async fn full(state: &AppState, row: EmailRow) -> Result<(Message, St
         reply_confidence: content.reply_confidence,
         authentication,
         unverified,
+        muted,
         metadata: row.metadata.as_deref().and_then(|json| serde_json::from_str(json).ok()),
         ask,
     };

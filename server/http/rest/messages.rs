@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::message::{self, Message};
 use super::summary::{Summary, summaries};
 use super::time::Time;
-use super::{Answered, not_yet, read, unchanged};
+use super::{Answered, mutes, read, unchanged};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params, id_of};
 use crate::http::header::{ETAG, IF_MATCH};
@@ -20,6 +20,7 @@ use crate::http::{AppState, HeaderMap, HeaderValue, StatusCode};
 use crate::mail::query;
 use crate::store::email::{Change, EmailRow, Filter};
 use crate::store::mailbox::{Role, role_id};
+use crate::store::mute::{MOST, Threads};
 use crate::store::{self, Topic};
 use crate::submission::check_keyword;
 
@@ -185,9 +186,9 @@ pub struct Marks {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     snoozed_until: Option<Option<Time>>,
+    /// Of the whole thread: whether nothing outside tells of what comes in it.
     #[serde(default)]
-    #[schema(ignore)]
-    muted: Option<serde_json::Value>,
+    muted: Option<bool>,
 }
 
 /// Tells null from absent.
@@ -220,8 +221,14 @@ fn keywords(pointer: &str, given: &[String]) -> Result<Vec<String>, Problem> {
 }
 
 impl Marks {
-    async fn change(self, state: &AppState, account: Uuid, within: &str) -> Result<Change, Problem> {
-        not_yet(&format!("{within}/muted"), self.muted.as_ref())?;
+    /// What they come to for these messages.
+    async fn change(
+        self,
+        state: &AppState,
+        account: Uuid,
+        ids: &[Uuid],
+        within: &str,
+    ) -> Result<Change, Problem> {
         let pointer = format!("{within}/snoozed_until");
         let wrong = |detail: &str| Problem::at(&problem::INVALID_BODY, &pointer, detail);
         if self.snoozed_until.is_some() && self.mailbox.is_some() {
@@ -233,7 +240,12 @@ impl Marks {
             return Err(wrong("a time from now to five years from now"));
         }
         let name = if self.snoozed_until == Some(None) { Some("inbox") } else { self.mailbox.as_deref() };
+        let threads = match self.muted {
+            Some(muted) => Some(self::muted(state, account, ids, muted, within).await?),
+            None => None,
+        };
         Ok(Change {
+            threads,
             seen: self.seen,
             flagged: self.flagged,
             mailbox: mailbox(state, account, name, &format!("{within}/mailbox")).await?,
@@ -242,6 +254,33 @@ impl Marks {
             snoozed_until,
         })
     }
+}
+
+/// What is to be done to the threads of these messages.
+///
+/// # Errors
+/// `invalid_body` where there would be too many mutes.
+async fn muted(
+    state: &AppState,
+    account: Uuid,
+    ids: &[Uuid],
+    muted: bool,
+    within: &str,
+) -> Result<Threads, Problem> {
+    let threads = if ids.is_empty() { Vec::new() } else { state.store.threads_of(account, ids).await? };
+    if !muted || threads.is_empty() {
+        return Ok(Threads::Unmute(threads));
+    }
+    let (there, now) = (state.store.mutes(account).await?, state.clock.now_ms());
+    let known = |thread: &Uuid| {
+        let thread = thread.to_string();
+        there.iter().any(|mute| mute.kind == "thread" && mute.value == thread)
+    };
+    let new: Vec<_> = threads.into_iter().filter(|thread| !known(thread)).collect();
+    if there.len() + new.len() > MOST as usize {
+        return Err(mutes::full(&format!("{within}/muted")));
+    }
+    Ok(Threads::Mute(new.into_iter().map(|thread| (thread, state.ids.id(now))).collect()))
 }
 
 /// The modification sequence of If-Match.
@@ -279,7 +318,7 @@ pub async fn change(
     if expected.is_some_and(|modseq| modseq != before.modseq) {
         return Err(changed());
     }
-    let change = marks.change(&state, account, "").await?;
+    let change = marks.change(&state, account, &[id], "").await?;
     state.store.change_emails(account, vec![id], change, expected, state.clock.now_ms()).await.map_err(
         |error| match error {
             store::Error::Conflict => changed(),
@@ -329,7 +368,7 @@ pub async fn change_many(
     let account = caller.account.id;
     let (ids, next_cursor) = match (many.ids, many.query) {
         (Some(given), None) if (1..=AT_ONCE).contains(&given.len()) => {
-            (given.iter().filter_map(|id| id_of(id)).collect(), None)
+            (given.iter().filter_map(|id| id_of(id)).collect::<Vec<_>>(), None)
         }
         (None, Some(query)) => {
             if query.wait.is_some() || query.limit.is_some() {
@@ -352,7 +391,7 @@ pub async fn change_many(
             return Err(Problem::at(&problem::INVALID_BODY, "/ids", detail));
         }
     };
-    let change = many.set.change(&state, account, "/set").await?;
+    let change = many.set.change(&state, account, &ids, "/set").await?;
     let ids = state.store.change_emails(account, ids, change, None, state.clock.now_ms()).await?;
     Ok(axum::Json(Updated { updated: ids.len(), ids, next_cursor }).into_response())
 }

@@ -175,14 +175,6 @@ impl Once {
     }
 }
 
-/// Refuses a field that this version does not do.
-///
-/// # Errors
-/// `not_supported_yet`.
-fn not_yet<T>(pointer: &str, field: Option<&T>) -> Result<(), Problem> {
-    if field.is_some() { Err(Problem::not_yet(pointer)) } else { Ok(()) }
-}
-
 /// A text of the caller's that is shown to people: on one line, within a length.
 ///
 /// # Errors

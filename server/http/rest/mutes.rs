@@ -16,7 +16,7 @@ use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
 use crate::mail::address::Address;
 use crate::store::Error;
-use crate::store::mute::{MuteRow, Muted};
+use crate::store::mute::{MOST, MuteRow, Muted};
 
 /// Something that is muted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,19 +77,22 @@ pub async fn create(State(state): State<AppState>, caller: Caller, Json(new): Js
     };
     let row =
         state.store.mute(account, state.ids.id(now), muted, now).await.map_err(|error| match error {
-            Error::Conflict => {
-                Problem::at(&problem::INVALID_BODY, "", "there are 1,000 of them; end others first")
-            }
+            Error::Conflict => full(""),
             other => other.into(),
         })?;
     let mute = Mute::from(row);
     Ok(created(&format!("/v1/mutes/{}", mute.id), &mute))
 }
 
+/// There is no room for another one.
+pub(super) fn full(pointer: &str) -> Problem {
+    Problem::at(&problem::INVALID_BODY, pointer, format!("there are {MOST} mutes; end others first"))
+}
+
 /// Ends a mute.
 #[utoipa::path(delete, path = "/v1/mutes/{id}", tag = "Forwarding", params(("id" = String, Path)),
     responses((status = 204), (status = 404)))]
 pub async fn delete(State(state): State<AppState>, caller: Caller, Id(id): Id) -> Answered {
-    state.store.unmute(caller.account.id, id).await?;
+    state.store.unmute(caller.account.id, id, state.clock.now_ms()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

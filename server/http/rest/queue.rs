@@ -1,6 +1,8 @@
 //! The queue of all accounts, for whoever runs the server: what waits, why, and what is done about it. Nothing of any
 //! message's content is shown.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use uuid::Uuid;
 use super::Answered;
 use super::deliveries::{Attempt, Delivery};
 use super::time::Time;
+use super::tokens::Paging;
 use crate::http::AppState;
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
@@ -22,8 +25,6 @@ use crate::store::{self, Topic};
 
 /// Deliveries that one request names.
 const NAMED: usize = 1000;
-/// Destinations that are shown.
-const DESTINATIONS: i64 = 1000;
 
 /// Something owed, of whatever account; without anything of its content.
 #[derive(Debug, Serialize, ToSchema)]
@@ -180,43 +181,36 @@ pub struct Blocked {
     reason: String,
 }
 
-/// Lists destinations outside by what waits there, and why; at most 1,000, the longest queue first.
-#[utoipa::path(get, path = "/v1/admin/destinations", tag = "Administration", responses((status = 200, body = List<Destination>)))]
-pub async fn destinations(State(state): State<AppState>, _: Caller) -> Answered {
+/// Lists destinations outside by what waits there, and why; the longest queue first.
+#[utoipa::path(get, path = "/v1/admin/destinations", tag = "Administration", params(Paging),
+    responses((status = 200, body = List<Destination>)))]
+pub async fn destinations(
+    State(state): State<AppState>,
+    caller: Caller,
+    Params(query): Params<Paging>,
+) -> Answered {
+    let page: PageBy<(i64, String)> =
+        PageBy::read(caller.account.id, "destinations", "", query.limit, query.cursor.as_deref())?;
+    let mut rows = state.store.destinations(page.after.clone(), page.fetch()).await?;
+    let next_cursor = page.cut(&mut rows, |row| (row.open, row.destination.clone()));
     let now = state.clock.now_ms();
-    let mut blocked: std::collections::BTreeMap<String, Blocked> = state
-        .store
-        .blocked()
-        .await?
-        .into_iter()
-        .map(|row| {
-            let (until, since) = (Time(row.blocked_until.max(now)), Time(row.since));
-            (row.name, Blocked { until, since, failures: row.failures, reason: row.reason })
-        })
-        .collect();
-    let waiting = state.store.destinations(DESTINATIONS).await?;
-    let mut items: Vec<Destination> = waiting
+    let mut blocked: HashMap<String, Blocked> = HashMap::new();
+    for row in state.store.blocked().await? {
+        let (until, since) = (Time(row.blocked_until.max(now)), Time(row.since));
+        blocked.insert(row.name, Blocked { until, since, failures: row.failures, reason: row.reason });
+    }
+    let items: Vec<Destination> = rows
         .into_iter()
         .map(|row| Destination {
             blocked: blocked.remove(&row.destination),
             name: row.destination,
             open: row.open,
             held: row.held,
-            oldest: Some(Time(row.oldest)),
+            oldest: row.oldest.map(Time),
             next_attempt_at: row.next_at.map(Time),
         })
         .collect();
-    // Next hops, and what has nothing left to wait.
-    let rest = blocked.into_iter().take(usize::try_from(DESTINATIONS).unwrap_or_default());
-    items.extend(rest.map(|(name, blocked)| Destination {
-        name,
-        open: 0,
-        held: 0,
-        oldest: None,
-        next_attempt_at: None,
-        blocked: Some(blocked),
-    }));
-    Ok(axum::Json(List { items, next_cursor: None, as_of: None }).into_response())
+    Ok(axum::Json(List { items, next_cursor, as_of: None }).into_response())
 }
 
 /// How far a sandbox's clock is to be moved.

@@ -1,6 +1,6 @@
 //! Threads: conversations, as one account has them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ pub struct Thread {
     unread_count: i64,
     flagged: bool,
     has_attachment: bool,
+    /// Whether nothing outside tells of what comes in it.
+    muted: bool,
     /// Who wrote, first-comers first; at most 8.
     participants: Vec<Participant>,
     /// The newest message, in the mailbox asked for.
@@ -92,6 +94,7 @@ struct Facts {
     counts: HashMap<Uuid, ThreadFacts>,
     participants: HashMap<Uuid, Vec<Participant>>,
     waiting: HashMap<Uuid, Open>,
+    muted: HashSet<Uuid>,
 }
 
 impl Facts {
@@ -114,6 +117,7 @@ impl Facts {
             counts: counts.into_iter().map(|row| (row.thread_id, row)).collect(),
             participants,
             waiting: waiting.into_iter().map(|row| (row.thread_id, row)).collect(),
+            muted: store.muted_threads(account, threads).await?,
         })
     }
 
@@ -126,6 +130,7 @@ impl Facts {
             unread_count: counts.map_or(0, |counts| counts.unread_count),
             flagged: counts.is_some_and(|counts| counts.flagged_count > 0),
             has_attachment: counts.is_some_and(|counts| counts.attachment_count > 0),
+            muted: self.muted.contains(&row.thread_id),
             participants: self.participants.get(&row.thread_id).cloned().unwrap_or_default(),
             latest,
             waiting: self.waiting.get(&row.thread_id).map(|open| Waiting {

@@ -22,6 +22,7 @@ use crate::mail::clock::Clock;
 use crate::mail::id::Ids;
 use crate::mail::retry::Schedule;
 use crate::net::http::Client;
+use crate::net::resolve::Resolver;
 use crate::smtp;
 use crate::store::account::{Kind, NewAccount};
 use crate::store::remote::Location;
@@ -124,6 +125,7 @@ impl App {
             domain: domain.into(),
             relays: config.relay.url.is_some(),
             http: Client::new(config.webhooks.reach(), &[]),
+            names: Resolver::new(&config.relay.name_servers).ok(),
         })
     }
 

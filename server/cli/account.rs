@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::mail::address::Address;
 use crate::store;
 use crate::store::account::{Kind, NewAccount};
+use crate::store::audit::Entry;
 
 use super::say;
 
@@ -60,7 +61,8 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
     let kind = if create.service { Kind::Service } else { Kind::Person };
     let new =
         NewAccount { id, address: create.address, name: name.clone(), kind, admin: create.admin, password };
-    match context.store.create_account(new, now).await {
+    let entry = Entry::at_the_command_line(context.ids.id(now), now, "account.created", &shown);
+    match context.store.audited(&entry).create_account(new, now).await {
         Ok(()) => {}
         Err(store::Error::Conflict) => bail!("{shown} belongs to an account already"),
         Err(error) => return Err(error.into()),

@@ -9,7 +9,9 @@ use crate::app::App;
 use crate::config::Config;
 use crate::mail::address::Address;
 use crate::mail::dkim;
-use crate::store::dkim::Algorithm;
+use crate::net;
+use crate::store::audit::Entry;
+use crate::store::dkim::{Algorithm, SELECTOR};
 use crate::store::{Error, Store};
 
 use super::say;
@@ -43,18 +45,17 @@ pub(super) enum Command {
     },
 }
 
-/// The selector of the key that is made here.
-const SELECTOR: &str = "restante";
-
 pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let host = config.mail.domain.clone();
     let context = App::new(config).context().await?;
     let (store, now) = (&context.store, context.clock.now_ms());
+    let audited = |action, target: &str| Entry::at_the_command_line(context.ids.id(now), now, action, target);
     match command {
         Command::Add { domain, rsa_key, rsa_selector } => {
             let domain = name(&domain)?;
             if !store.local_domains().await?.contains(&domain) {
-                store.add_domain(domain.clone(), now).await?;
+                let entry = audited("domain.added", &domain);
+                store.audited(&entry).add_domain(domain.clone(), now).await?;
             }
             let seed = context.ids.secret().to_vec();
             match store.keep_dkim_key(&domain, SELECTOR, Algorithm::Ed25519, seed, now).await {
@@ -90,7 +91,10 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
         }
         Command::List => ours(store).await?.iter().for_each(|domain| say(domain)),
         Command::ForgetKey { domain, selector } => {
-            store.forget_dkim_key(&name(&domain)?, &selector).await.context("there is no such key")?;
+            let domain = name(&domain)?;
+            let entry = audited("key.forgotten", &format!("{domain} {selector}"));
+            let store = store.audited(&entry);
+            store.forget_dkim_key(&domain, &selector).await.context("there is no such key")?;
         }
     }
     context.store.close().await;
@@ -112,19 +116,5 @@ fn name(domain: &str) -> anyhow::Result<String> {
 
 /// Prints what a zone needs; `host` is the name of this server.
 fn records(keys: &[(String, dkim::Key)], domain: &str, host: &str) {
-    say(&format!("{domain}. MX 10 {host}."));
-    say(&format!("{domain}. TXT \"v=spf1 mx -all\""));
-    for (of, key) in keys {
-        if of == domain {
-            say(&format!("{}. TXT {}", key.name(), quoted(&key.record())));
-        }
-    }
-    say(&format!("_dmarc.{domain}. TXT \"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}\""));
-}
-
-/// A text as strings of at most 255 octets each (RFC 1035 §3.3).
-fn quoted(text: &str) -> String {
-    let parts: Vec<String> =
-        text.as_bytes().chunks(250).map(|part| format!("\"{}\"", String::from_utf8_lossy(part))).collect();
-    parts.join(" ")
+    net::domain::records(keys, domain, host).iter().for_each(|record| say(&record.line()));
 }

@@ -8,6 +8,7 @@ use crate::auth::{Scope, Scopes, token};
 use crate::config::Config;
 use crate::mail::address::Address;
 use crate::mail::duration;
+use crate::store::audit::Entry;
 use crate::store::token::NewToken;
 
 use super::say;
@@ -68,7 +69,9 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
         scopes: scopes.to_string(),
         expires_at: lasts.map(|lasts| now.saturating_add(lasts)),
     };
-    context.store.create_token(new, now).await?;
+    let target = format!("{} {}", create.address, new.name);
+    let entry = Entry::at_the_command_line(context.ids.id(now), now, "token.created", &target);
+    context.store.audited(&entry).create_token(new, now).await?;
     context.store.close().await;
     say(&secret);
     Ok(())

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod answer_page;
 pub mod body;
+pub mod by;
 pub mod docs;
 pub mod events;
 pub mod health;
@@ -69,6 +70,8 @@ pub struct Inner {
     pub running: idempotency::Running,
     /// Places for streams of events.
     pub streams: events::Streams,
+    /// Turns at fetching pictures from elsewhere.
+    pub pictures: rest::pictures::Turns,
     /// How much each caller may ask for.
     pub limits: rate::Limits,
 }
@@ -102,6 +105,7 @@ impl AppState {
             room: body::Room::default(),
             running: idempotency::Running::default(),
             streams: events::Streams::default(),
+            pictures: rest::pictures::Turns::default(),
             limits,
         }))
     }

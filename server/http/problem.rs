@@ -99,6 +99,7 @@ kinds! {
     THROTTLED: 429 "throttled", "Too many failed attempts", "Wait as long as Retry-After says.", true;
     RATE_LIMITED: 429 "rate_limited", "Too many requests", "Wait as long as Retry-After says; RateLimit-Remaining tells how many may be made at once.", true;
     INTERNAL: 500 "internal", "Something went wrong here", "Send it again, with the same Idempotency-Key; tell the administrator the request_id.", true;
+    PICTURE_UNAVAILABLE: 502 "picture_unavailable", "The picture cannot be fetched", "Try again later; it may be gone, too large, or no picture.", true;
     NOT_BUILT_YET: 501 "not_supported_yet", "Not supported in this version", "See /docs for what there is.";
     DATABASE_AWAY: 503 "database_away", "The database does not answer", "Send it again after Retry-After, with the same Idempotency-Key.", true;
     STORAGE_FULL: 507 "storage_full", "The server's disk is full", "Free space where data_dir or the database is; then send it again with the same Idempotency-Key.", true;

@@ -256,6 +256,14 @@ impl Store {
         added
     }
 
+    /// The domains that are ours with the times since when, in milliseconds, by name; at most `limit`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn domains(&self, limit: i64) -> Result<Vec<(String, i64)>> {
+        self.all(sql("select name, created_at from domain order by name limit $1").bind(limit)).await
+    }
+
     /// The domains that are ours. One that another process has added is known after [`DOMAINS`] at the latest.
     ///
     /// # Errors

@@ -9,6 +9,9 @@ const DKIM: &str = "dkim/";
 /// Keys that are read.
 const MOST: i64 = 10_000;
 
+/// The selector of the keys that are made here.
+pub const SELECTOR: &str = "restante";
+
 /// How a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {

@@ -4,6 +4,7 @@
 //! once it is durable.
 
 pub mod account;
+pub mod audit;
 pub mod backup;
 pub mod bell;
 pub mod blob;
@@ -317,7 +318,7 @@ impl Store {
     /// transaction of what it tells of, by an operation that knows nothing of answers.
     #[must_use]
     pub fn with(&self, also: Vec<Statement>) -> Self {
-        Self(self.0.clone(), also.into())
+        Self(self.0.clone(), self.1.iter().cloned().chain(also).collect())
     }
 
     /// Every row of a read.

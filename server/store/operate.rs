@@ -47,6 +47,17 @@ pub enum Act {
     Cancel,
 }
 
+impl std::fmt::Display for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Act::Retry => "retry",
+            Act::Hold => "hold",
+            Act::Release => "release",
+            Act::Cancel => "cancel",
+        })
+    }
+}
+
 impl std::str::FromStr for Act {
     type Err = Error;
 

@@ -15,6 +15,8 @@ pub const ANSWERS: i64 = 48 * HOUR;
 pub const ATTEMPTS: i64 = 90 * DAY;
 /// How long sessions and one-time links are kept once they are over, in milliseconds.
 pub const SIGN_INS: i64 = 7 * DAY;
+/// How long the audit log is kept, in milliseconds.
+pub const AUDIT: i64 = 400 * DAY;
 /// How long calls to webhooks are listed once they have ended, in milliseconds.
 pub const CALLS: i64 = 30 * DAY;
 
@@ -45,6 +47,8 @@ impl Store {
             sql("delete from sts_policy where domain in (select domain from sts_policy where expires_at < $1 \
                  order by expires_at limit $2)")
             .bind(now).bind(limit),
+            sql("delete from audit where id in (select id from audit where at < $1 order by at limit $2)")
+                .bind(now - AUDIT).bind(limit),
             sql("delete from throttle where subject in (select subject from throttle \
                  where updated_at < $1 and blocked_until < $1 limit $2)")
             .bind(now - SIGN_INS).bind(limit),

@@ -30,6 +30,7 @@ const SHARED: &[Text] = migrations![
     "0023_convenience.sql" = 23 "convenience",
     "0024_earliest.sql" = 24 "earliest",
     "0025_policies.sql" = 25 "policies",
+    "0028_audit.sql" = 28 "audit",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

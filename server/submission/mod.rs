@@ -24,6 +24,7 @@ use crate::mail::message::Content;
 use crate::mail::notify::Wanted;
 use crate::mail::status::Status;
 use crate::net::http::Client;
+use crate::net::resolve::Resolver;
 use crate::promise::ask::Ask;
 use crate::promise::escalate::Timer;
 use crate::store::account::Account;
@@ -52,7 +53,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            message_bytes: 25 * 1024 * 1024,
+            // Files of 25 MiB with their text: in base64 three octets are four, and lines end.
+            message_bytes: 36 * 1024 * 1024,
             recipients: 1000,
             suppress_for: Duration::from_secs(30 * 24 * 3600),
         }
@@ -76,6 +78,8 @@ pub struct Context {
     pub relays: bool,
     /// Calls what others name: webhooks and callback addresses.
     pub http: Client,
+    /// Looks names up; none on a machine that names no name servers.
+    pub names: Option<Resolver>,
 }
 
 /// What somebody wants to send.

@@ -71,6 +71,7 @@ impl Post {
             domain: DOMAIN.into(),
             relays: true,
             http: app.context.http.clone(),
+            names: None,
         };
         app.store.add_domain(DOMAIN.into(), app.now()).await.unwrap();
         let worker = Worker::new(context.clone(), settings(relay));

@@ -99,6 +99,7 @@ both!(what_belongs_to_somebody_else_is_not_there, |engine| async move {
         ("GET", format!("/v1/messages/{message}"), Value::Null),
         ("GET", format!("/v1/messages/{message}/raw"), Value::Null),
         ("GET", format!("/v1/messages/{message}/attachments/0"), Value::Null),
+        ("GET", format!("/v1/messages/{message}/remote?url=x"), Value::Null),
         ("GET", format!("/v1/messages/{message}/deliveries"), Value::Null),
         ("GET", format!("/v1/messages/{message}/timeline"), Value::Null),
         ("PATCH", format!("/v1/messages/{message}"), json!({ "seen": true })),

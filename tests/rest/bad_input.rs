@@ -217,7 +217,7 @@ both!(a_body_over_the_limit_is_cut_off_early, |engine| async move {
     for (path, length) in [
         ("/v1/messages", 40 << 20),
         ("/v1/mailboxes", 2 << 20),
-        ("/v1/uploads", 30 << 20),
+        ("/v1/uploads", 40 << 20),
         ("/v1/me/password", 2 << 20),
     ] {
         let answer = raw(&door, head(path, &format!("Content-Length: {length}\r\n")).as_bytes()).await;

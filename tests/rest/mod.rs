@@ -2,6 +2,7 @@
 
 mod access;
 mod asks;
+mod audit;
 mod bad_input;
 mod convenience;
 pub(crate) mod events;
@@ -9,6 +10,7 @@ mod idempotency;
 mod inbox;
 mod limits;
 mod mcp;
+mod pictures;
 mod promises;
 mod queue;
 mod reading;

@@ -51,6 +51,13 @@ attempt.code bigint
 attempt.enhanced_code text
 attempt.diagnostic text
 attempt.next_at bigint
+audit.id uuid not null
+audit.at bigint not null
+audit.account_id uuid
+audit.actor text
+audit.action text not null
+audit.target text not null
+audit.peer text
 blob.digest bytea not null
 blob.size bigint not null
 blob.content bytea
@@ -330,6 +337,7 @@ answer UNIQUE (account_id, promise_id, by_account, revision)
 answer_link PRIMARY KEY (digest)
 asked PRIMARY KEY (account_id, promise_id)
 attempt PRIMARY KEY (account_id, delivery_id, n)
+audit PRIMARY KEY (id)
 blob PRIMARY KEY (digest)
 correction PRIMARY KEY (account_id, promise_id, id)
 delivery PRIMARY KEY (account_id, id)
@@ -386,6 +394,7 @@ CREATE INDEX answer_link_promise ON public.answer_link USING btree (account_id, 
 CREATE INDEX asked_asker ON public.asked USING btree (asker_id, promise_id)
 CREATE INDEX asked_open ON public.asked USING btree (account_id, promise_id) WHERE ((answered_at IS NULL) AND (declined_at IS NULL) AND (settled_at IS NULL))
 CREATE INDEX attempt_at ON public.attempt USING btree (at)
+CREATE INDEX audit_at ON public.audit USING btree (at, id)
 CREATE INDEX delivery_called ON public.delivery USING btree (settled_at) WHERE ((kind = 'webhook'::text) AND (settled_at IS NOT NULL))
 CREATE INDEX delivery_digest ON public.delivery USING btree (digest) WHERE (digest IS NOT NULL)
 CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
@@ -423,6 +432,7 @@ CREATE UNIQUE INDEX answer_link_pkey ON public.answer_link USING btree (digest)
 CREATE UNIQUE INDEX answer_pkey ON public.answer USING btree (account_id, promise_id, id)
 CREATE UNIQUE INDEX asked_pkey ON public.asked USING btree (account_id, promise_id)
 CREATE UNIQUE INDEX attempt_pkey ON public.attempt USING btree (account_id, delivery_id, n)
+CREATE UNIQUE INDEX audit_pkey ON public.audit USING btree (id)
 CREATE UNIQUE INDEX blob_pkey ON public.blob USING btree (digest)
 CREATE UNIQUE INDEX correction_pkey ON public.correction USING btree (account_id, promise_id, id)
 CREATE UNIQUE INDEX delivery_pkey ON public.delivery USING btree (account_id, id)

@@ -73,6 +73,15 @@ CREATE TABLE attempt (
   next_at bigint,
   primary key (account_id, delivery_id, n)
 );
+CREATE TABLE audit (
+  id uuid primary key,
+  at bigint not null,
+  account_id uuid,                    -- whose doing it was; null: the command line, or nobody who is known
+  actor text,                         -- the address of that account then
+  action text not null,               -- such as token.created
+  target text not null,               -- to what it was done
+  peer text                           -- the address of the network it came from
+);
 CREATE TABLE blob (
   digest bytea primary key,
   size bigint not null,
@@ -437,6 +446,7 @@ CREATE INDEX answer_link_promise on answer_link (account_id, promise_id);
 CREATE INDEX asked_asker on asked (asker_id, promise_id);
 CREATE INDEX asked_open on asked (account_id, promise_id) where answered_at is null and declined_at is null and settled_at is null;
 CREATE INDEX attempt_at on attempt (at);
+CREATE INDEX audit_at on audit (at, id);
 CREATE INDEX delivery_called on delivery (settled_at) where kind = 'webhook' and settled_at is not null;
 CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
 CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null and held_at is null;

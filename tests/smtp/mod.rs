@@ -51,6 +51,7 @@ impl Office {
             domain: DOMAIN.into(),
             relays: false,
             http: app.context.http.clone(),
+            names: None,
         };
         let door = Door::new(context, settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,9 +1,10 @@
 //! What is kept only for a time.
 
+use restante::store::audit::Entry;
 use restante::store::db::sql;
 use restante::store::delivery::{Finish, Lane, Outcome};
 use restante::store::idempotency::{Answer, Key};
-use restante::store::prune::{ANSWERS, ATTEMPTS, EVENTS, SIGN_INS};
+use restante::store::prune::{ANSWERS, ATTEMPTS, AUDIT, EVENTS, SIGN_INS};
 use restante::store::token::NewSession;
 
 use super::{claim, claim_lane, digest, later, message};
@@ -95,7 +96,8 @@ both!(answers_attempts_and_sign_ins_are_kept_for_their_time, |engine| async move
         app.store.create_session(session, app.now()).await.unwrap();
     }
     app.store.put_setup(digest("setup"), app.now(), app.now() + 1000).await.unwrap();
-    app.store.strike(vec!["198.51.100.7".into()], app.now()).await.unwrap();
+    let entry = Entry::at_the_command_line(app.id(), app.now(), "token.created", "ana@example.org");
+    app.store.audited(&entry).strike(vec!["198.51.100.7".into()], app.now()).await.unwrap();
     let left = async |table: &'static str| {
         app.store.one::<(i64,)>(sql("select count(*) from ").push(table)).await.unwrap().0
     };
@@ -103,4 +105,8 @@ both!(answers_attempts_and_sign_ins_are_kept_for_their_time, |engine| async move
     assert_eq!([left("session").await, left("setup").await, left("throttle").await], [2, 1, 1]);
     prune(&app, app.now() + SIGN_INS + 2000).await;
     assert_eq!([left("session").await, left("setup").await, left("throttle").await], [1, 0, 0]);
+    prune(&app, app.now() + AUDIT).await;
+    assert_eq!(left("audit").await, 1);
+    prune(&app, app.now() + AUDIT + 1).await;
+    assert_eq!(left("audit").await, 0);
 });

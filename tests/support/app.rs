@@ -138,6 +138,12 @@ impl App {
         Self::build(engine, worker_settings(None), None, near).await
     }
 
+    /// Starts one that asks this name server.
+    pub(crate) async fn asking(engine: Engine, server: std::net::SocketAddr) -> Self {
+        let ask = |config: &mut Config| config.relay.name_servers = vec![server];
+        Self::build(engine, worker_settings(None), None, ask).await
+    }
+
     async fn build(
         engine: Engine,
         settings: Settings,

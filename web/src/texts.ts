@@ -58,7 +58,7 @@ export const texts = localized('core', {
   actions: {
     label: 'Actions', archive: 'Archive', delete: 'Delete', deleteForever: 'Delete for good', read: 'Mark as read', unread: 'Mark as unread', star: 'Star', unstar: 'Remove star',
     move: 'Move to', snooze: 'Snooze', label_: 'Label', reply: 'Reply', replyAll: 'Reply to all', forward: 'Forward', keys: 'Keys',
-    snoozed: (what: string, time: string) => `Snoozed ${what} until ${time}`, labelled: (what: string, label: string) => `Labelled ${what} ${label}`, unlabelled: (what: string, label: string) => `Took the label ${label} from ${what}`, junk: 'Junk', toInbox: 'Move to inbox', previous: 'Previous', next: 'Next', clear: 'Clear the selection',
+    snoozed: (what: string, time: string) => `Snoozed ${what} until ${time}`, labelled: (what: string, label: string) => `Labelled ${what} ${label}`, unlabelled: (what: string, label: string) => `Took the label ${label} from ${what}`, junk: 'Junk', mute: 'Mute', unmute: 'Unmute', muted: (what: string) => `Muted ${what}`, unmuted: (what: string) => `Unmuted ${what}`, toInbox: 'Move to inbox', previous: 'Previous', next: 'Next', clear: 'Clear the selection',
     position: (at: number, of: number, more: boolean) => `${at} of ${of}${more ? '+' : ''}`,
     archived: (what: string) => `Archived ${what}`, deleted: (what: string) => `Moved ${what} to the trash`, destroyed: (what: string) => `Deleted ${what} for good`,
     moved: (what: string, where: string) => `Moved ${what} to ${where}`, markedRead: (what: string) => `Marked ${what} as read`,

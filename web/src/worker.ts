@@ -47,6 +47,34 @@ self.addEventListener('fetch', (event) => {
   }
 });
 
+/** What is pushed; `tag` is the question or the conversation it is about. */
+interface Pushed { kind: 'question' | 'message' | 'answered'; tag: string; title: string; body: string; url: string }
+
+/** Reads what was pushed; null for what is none of ours. */
+function pushed(data: PushMessageData | null): Pushed | null {
+  try {
+    const { kind, tag, title, body, url } = data?.json() as Record<keyof Pushed, unknown>;
+    if (typeof tag !== 'string' || typeof title !== 'string' || (kind !== 'question' && kind !== 'message' && kind !== 'answered')) return null;
+    // Nothing but a page of ours is opened, whatever it says.
+    const to = new URL(typeof url === 'string' ? url : '/', self.location.origin);
+    return { kind, tag, title, body: typeof body === 'string' ? body : '', url: to.origin === self.location.origin ? to.pathname : '/' };
+  } catch { return null; }
+}
+
+/** A push shows a message of the browser's, in the place of an earlier one about the same; when a question has been answered
+ *  elsewhere, what is shown of it goes. A page that is looked at shows it all by itself. */
+self.addEventListener('push', (event) => {
+  const news = pushed(event.data);
+  if (news === null) return;
+  event.waitUntil((async () => {
+    const shown = await self.registration.getNotifications({ tag: news.tag });
+    if (news.kind === 'answered') { for (const each of shown) each.close(); return; }
+    const pages = await self.clients.matchAll({ type: 'window' });
+    if (pages.some((page) => page.visibilityState === 'visible')) return;
+    await self.registration.showNotification(news.title, { body: news.body, tag: news.tag, icon: '/icon-192.png', badge: '/icon-192.png', data: news.url });
+  })());
+});
+
 /** A message of the browser's leads to its conversation: in the window that was looked at last, or in a new one. */
 self.addEventListener('notificationclick', (event) => {
   const { notification } = event;

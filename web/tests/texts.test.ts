@@ -9,13 +9,14 @@ import { menuTexts } from '../src/texts/menus.ts';
 import { outbox } from '../src/texts/outbox.ts';
 import { reading } from '../src/texts/reading.ts';
 import { settings } from '../src/texts/settings.ts';
+import { telling } from '../src/texts/telling.ts';
 import { writing } from '../src/texts/writing.ts';
 import { pseudo } from '../src/texts/pseudo.ts';
 import { isolated, nameOf } from '../src/words/address.ts';
 import { size } from '../src/words/size.ts';
 import { full } from '../src/words/time.ts';
 
-const english = { core: texts, admin: adminTexts, door, keys: keySheet, menus: menuTexts, outbox, reading, settings, writing };
+const english = { core: texts, admin: adminTexts, door, keys: keySheet, menus: menuTexts, outbox, reading, settings, telling, writing };
 
 /** Every place of a tree, with what kind of thing is there and how many arguments it takes. */
 function shape(tree: unknown, at = ''): string[] {

@@ -11,6 +11,7 @@ use super::tokens::Paging;
 use super::{Answered, created, kept, line};
 use crate::http::access::Caller;
 use crate::http::body::{Json, Params};
+use crate::http::by::By;
 use crate::http::idempotency::Once;
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
@@ -80,6 +81,7 @@ pub struct NewAccountBody {
 pub async fn create_account(
     State(state): State<AppState>,
     caller: Caller,
+    by: By,
     once: Once,
     Json(new): Json<NewAccountBody>,
 ) -> Answered {
@@ -107,7 +109,8 @@ pub async fn create_account(
     let location = format!("/v1/admin/accounts/{id}");
     let keep = once.keep(caller.account.id, StatusCode::CREATED, Some(location.clone()), &account, now);
     let row = NewAccount { id, address: new.address, name, kind, admin: new.admin, password };
-    state.store.with(keep).create_account(row, now).await.map_err(|error| match error {
+    let entry = by.entry(&state, "account.created", account.address.as_str());
+    state.store.with(keep).audited(&entry).create_account(row, now).await.map_err(|error| match error {
         store::Error::Conflict => {
             Problem::at(&problem::ADDRESS_TAKEN, "/address", "this address belongs to another account")
         }
@@ -155,12 +158,14 @@ pub struct SetSending {
 pub async fn set_sending(
     State(state): State<AppState>,
     caller: Caller,
+    by: By,
     Json(set): Json<SetSending>,
 ) -> Answered {
     if set.paused {
-        state.store.pause(state.clock.now_ms()).await?;
+        let entry = by.entry(&state, "sending.paused", "");
+        state.store.audited(&entry).pause(state.clock.now_ms()).await?;
     } else {
-        state.store.resume().await?;
+        state.store.audited(&by.entry(&state, "sending.resumed", "")).resume().await?;
     }
     tracing::warn!(account = %caller.account.id, paused = set.paused, "an administrator changed whether mail is sent");
     sending_now(&state).await

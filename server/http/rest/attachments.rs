@@ -28,7 +28,7 @@ use crate::store::blob::Stored;
 const PIECE: usize = 64 * 1024;
 const PIECES: usize = 4;
 /// What a mail may never do: run, load, submit, or be framed elsewhere.
-const CAGE: &str =
+pub(super) const CAGE: &str =
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
 /// Pictures of dots are shown in place; everything else is for saving. SVG is a document.
 const PICTURES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];

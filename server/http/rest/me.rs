@@ -11,6 +11,7 @@ use crate::auth::Scopes;
 use crate::auth::throttle::Subjects;
 use crate::http::access::Caller;
 use crate::http::body::Json;
+use crate::http::by::By;
 use crate::http::peer::Peer;
 use crate::http::problem::{self, Problem};
 use crate::http::{AppState, StatusCode};
@@ -80,6 +81,7 @@ pub struct Passwords {
 pub async fn password(
     State(state): State<AppState>,
     caller: Caller,
+    by: By,
     Peer(peer): Peer,
     Json(given): Json<Passwords>,
 ) -> Answered {
@@ -95,7 +97,8 @@ pub async fn password(
         return Err(Problem::at(&problem::BAD_CREDENTIALS, "/current", "the current password is wrong"));
     }
     let phc = state.passwords.hash(given.new).await?;
-    state.store.set_password(account, phc).await?;
+    let entry = by.entry(&state, "password.changed", caller.account.address.as_str());
+    state.store.audited(&entry).set_password(account, phc).await?;
     state.store.revoke_other_sessions(account, caller.session(), now).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

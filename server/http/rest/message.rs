@@ -205,7 +205,7 @@ fn attachment((n, part): (usize, &crate::mail::message::Attachment)) -> Attachme
 }
 
 /// Cleaning takes time in proportion to the text, so it is kept off the async threads.
-async fn html_safe(id: Uuid, content: &Content) -> Result<Option<String>, Problem> {
+pub(super) async fn html_safe(id: Uuid, content: &Content) -> Result<Option<String>, Problem> {
     let Some(text) = content.html.clone() else { return Ok(None) };
     let cids: Vec<(String, usize)> = content
         .attachments

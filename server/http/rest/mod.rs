@@ -4,9 +4,11 @@ pub mod addresses;
 pub mod admin;
 pub mod answers;
 pub mod attachments;
+pub mod audit;
 pub mod awaiting;
 pub mod calls;
 pub mod deliveries;
+pub mod domains;
 pub mod draft;
 pub mod drafts;
 pub mod forwarding;
@@ -15,6 +17,7 @@ pub mod me;
 pub mod message;
 pub mod messages;
 pub mod mutes;
+pub mod pictures;
 pub mod promises;
 pub mod queue;
 pub mod send;
@@ -62,6 +65,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(messages::get, messages::change, messages::delete))
         .routes(routes!(attachments::raw))
         .routes(routes!(attachments::attachment))
+        .routes(routes!(pictures::picture))
         .routes(routes!(deliveries::of_message))
         .routes(routes!(deliveries::timeline))
         .routes(routes!(send::reply))
@@ -101,6 +105,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(mutes::delete))
         .routes(routes!(vacation::get, vacation::set, vacation::end))
         .routes(routes!(admin::accounts, admin::create_account))
+        .routes(routes!(audit::list))
+        .routes(routes!(domains::list, domains::add))
+        .routes(routes!(domains::check))
         .routes(routes!(queue::list, queue::act))
         .routes(routes!(queue::show))
         .routes(routes!(queue::destinations))

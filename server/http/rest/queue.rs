@@ -16,6 +16,7 @@ use super::tokens::Paging;
 use crate::http::AppState;
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
+use crate::http::by::By;
 use crate::http::page::{List, PageBy};
 use crate::http::problem::{self, Problem};
 use crate::mail::duration;
@@ -123,20 +124,21 @@ pub struct Acted {
 /// Retries, holds, releases or cancels deliveries of whatever account.
 #[utoipa::path(post, path = "/v1/admin/queue", tag = "Administration", request_body = ActBody,
     responses((status = 200, body = Acted)))]
-pub async fn act(State(state): State<AppState>, _: Caller, Json(body): Json<ActBody>) -> Answered {
-    let (store, now) = (&state.store, state.clock.now_ms());
+pub async fn act(State(state): State<AppState>, by: By, Json(body): Json<ActBody>) -> Answered {
+    let now = state.clock.now_ms();
     let act: Act = body
         .action
         .parse()
         .map_err(|error: store::Error| Problem::at(&problem::INVALID_BODY, "/action", error.to_string()))?;
+    let store = |target: &str| state.store.audited(&by.entry(&state, &format!("queue.{act}"), target));
     let mut acted = Acted { changed: 0, unchanged: Vec::new() };
     match (body.destination, body.ids.as_slice()) {
         (Some(destination), []) => {
-            acted.changed = store.act_on(act, &destination.to_lowercase(), now).await?;
+            acted.changed = store(&destination).act_on(act, &destination.to_lowercase(), now).await?;
         }
         (None, ids) if (1..=NAMED).contains(&ids.len()) => {
             for id in ids {
-                match store.act_on_any(act, *id, now).await {
+                match store(&id.to_string()).act_on_any(act, *id, now).await {
                     Ok(()) => acted.changed += 1,
                     Err(store::Error::NotFound | store::Error::Conflict) => acted.unchanged.push(*id),
                     Err(error) => return Err(error.into()),

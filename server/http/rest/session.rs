@@ -13,6 +13,7 @@ use crate::auth::throttle::Subjects;
 use crate::auth::{Scopes, session};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
+use crate::http::by::By;
 use crate::http::header::SET_COOKIE;
 use crate::http::page::List;
 use crate::http::peer::Peer;
@@ -79,7 +80,12 @@ fn gone() -> Problem {
 /// Creates the first administrator and signs them in; the link works once.
 #[utoipa::path(post, path = "/v1/setup", tag = "Session", request_body = Setup,
     responses((status = 201, body = Me), (status = 404, description = "Used, too old, or never given")))]
-pub async fn setup(State(state): State<AppState>, headers: HeaderMap, Json(setup): Json<Setup>) -> Answered {
+pub async fn setup(
+    State(state): State<AppState>,
+    by: By,
+    headers: HeaderMap,
+    Json(setup): Json<Setup>,
+) -> Answered {
     let now = state.clock.now_ms();
     let secret = setup_digest(&setup.token);
     if !state.store.setup_valid(secret, now).await? {
@@ -94,14 +100,15 @@ pub async fn setup(State(state): State<AppState>, headers: HeaderMap, Json(setup
         admin: true,
         password: Some(state.passwords.hash(setup.password).await?),
     };
-    state.store.use_setup(secret, new, now).await.map_err(|error| match error {
+    let entry = by.entry(&state, "account.created", new.address.to_string());
+    state.store.audited(&entry).use_setup(secret, new, now).await.map_err(|error| match error {
         store::Error::NotFound => gone(),
         store::Error::Conflict => {
             Problem::at(&problem::ADDRESS_TAKEN, "/address", "this address belongs to another account")
         }
         other => other.into(),
     })?;
-    let mut response = welcome(&state, id, &headers).await?;
+    let mut response = welcome(&state, by, id, &headers).await?;
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
@@ -121,6 +128,7 @@ pub struct Credentials {
     responses((status = 200, body = Me), (status = 401, description = "`bad_credentials`"), (status = 429, description = "`throttled`")))]
 pub async fn sign_in(
     State(state): State<AppState>,
+    by: By,
     Peer(peer): Peer,
     headers: HeaderMap,
     Json(given): Json<Credentials>,
@@ -139,19 +147,27 @@ pub async fn sign_in(
         None => None,
     };
     let right = state.passwords.verify(given.password, stored).await?;
-    let Some(account) = account.filter(|_| right) else {
+    if let (Some(account), false) = (&account, right) {
+        // Only of accounts there are: what else is tried says nothing, and there is no end to it.
+        let entry = by.entry(&state, "session.refused", account.address.as_str());
+        subjects.failed(&state.store.audited(&entry), now).await?;
+        return Err(Problem::new(&problem::BAD_CREDENTIALS, "The address or the password is wrong."));
+    }
+    let Some(account) = account else {
         subjects.failed(&state.store, now).await?;
         return Err(Problem::new(&problem::BAD_CREDENTIALS, "The address or the password is wrong."));
     };
     subjects.succeeded(&state.store).await?;
-    welcome(&state, account.id, &headers).await
+    welcome(&state, by, account.id, &headers).await
 }
 
 /// A new session, and who it is for.
-async fn welcome(state: &AppState, account: Uuid, headers: &HeaderMap) -> Answered {
+async fn welcome(state: &AppState, by: By, account: Uuid, headers: &HeaderMap) -> Answered {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let secret = session::start(&state.store, &state.ids, account, agent, state.clock.now_ms()).await?;
     let account = state.store.account(account).await?.ok_or_else(Problem::not_found)?;
+    let entry = by.being(&account).entry(state, "session.created", account.address.as_str());
+    let store = state.store.audited(&entry);
+    let secret = session::start(&store, &state.ids, account.id, agent, state.clock.now_ms()).await?;
     let scopes = Scopes::of_account(account.admin);
     let me = me::of(state, &account, scopes).await?;
     let mut response = axum::Json(me).into_response();
@@ -209,7 +225,8 @@ pub async fn sessions(State(state): State<AppState>, caller: Caller) -> Answered
 /// Ends a browser's session at once.
 #[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "Session", params(("id" = String, Path)),
     responses((status = 204), (status = 404)))]
-pub async fn revoke(State(state): State<AppState>, caller: Caller, Id(id): Id) -> Answered {
-    state.store.revoke_session(caller.account.id, id, state.clock.now_ms()).await?;
+pub async fn revoke(State(state): State<AppState>, caller: Caller, by: By, Id(id): Id) -> Answered {
+    let entry = by.entry(&state, "session.revoked", id.to_string());
+    state.store.audited(&entry).revoke_session(caller.account.id, id, state.clock.now_ms()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

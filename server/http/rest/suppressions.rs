@@ -10,6 +10,7 @@ use super::time::Time;
 use super::{Answered, created, kept, line};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
+use crate::http::by::By;
 use crate::http::idempotency::Once;
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
@@ -91,6 +92,7 @@ pub struct NewSuppression {
 pub async fn create(
     State(state): State<AppState>,
     caller: Caller,
+    by: By,
     once: Once,
     Json(new): Json<NewSuppression>,
 ) -> Answered {
@@ -101,7 +103,8 @@ pub async fn create(
     let shown = Suppression::from(row.clone());
     let location = format!("/v1/admin/suppressions/{}", shown.id);
     let keep = once.keep(caller.account.id, StatusCode::CREATED, Some(location.clone()), &shown, now);
-    state.store.with(keep).suppress(row).await?;
+    let entry = by.entry(&state, "suppression.created", shown.address.as_str());
+    state.store.with(keep).audited(&entry).suppress(row).await?;
     Ok(kept(created(&location, &shown)))
 }
 
@@ -139,7 +142,7 @@ pub struct SuppressionChange {
     request_body = SuppressionChange, responses((status = 200, body = Suppression), (status = 404)))]
 pub async fn change(
     State(state): State<AppState>,
-    _: Caller,
+    by: By,
     Id(id): Id,
     Json(change): Json<SuppressionChange>,
 ) -> Answered {
@@ -151,14 +154,17 @@ pub async fn change(
         row.expires_at = Some(at);
     }
     row.source = "manual".into();
-    state.store.suppress(row.clone()).await?;
+    let entry = by.entry(&state, "suppression.changed", row.address.as_str());
+    state.store.audited(&entry).suppress(row.clone()).await?;
     Ok(axum::Json(Suppression::from(row)).into_response())
 }
 
 /// Sends to an address again.
 #[utoipa::path(delete, path = "/v1/admin/suppressions/{id}", tag = "Administration", params(("id" = String, Path)),
     responses((status = 204), (status = 404)))]
-pub async fn delete(State(state): State<AppState>, _: Caller, Id(id): Id) -> Answered {
-    state.store.unsuppress(id).await?;
+pub async fn delete(State(state): State<AppState>, by: By, Id(id): Id) -> Answered {
+    let row = state.store.suppression(id).await?.ok_or_else(Problem::not_found)?;
+    let entry = by.entry(&state, "suppression.removed", row.address);
+    state.store.audited(&entry).unsuppress(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

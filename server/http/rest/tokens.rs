@@ -11,6 +11,7 @@ use super::{Answered, created, kept, line};
 use crate::auth::{Scope, Scopes, token};
 use crate::http::access::Caller;
 use crate::http::body::{Id, Json, Params};
+use crate::http::by::By;
 use crate::http::idempotency::Once;
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
@@ -89,6 +90,7 @@ pub async fn list(State(state): State<AppState>, caller: Caller, Params(query): 
 pub async fn create(
     State(state): State<AppState>,
     caller: Caller,
+    by: By,
     once: Once,
     Json(new): Json<NewTokenBody>,
 ) -> Answered {
@@ -133,14 +135,16 @@ pub async fn create(
         scopes: scopes.to_string(),
         expires_at: new.expires_at.map(|at| at.0),
     };
-    state.store.with(keep).create_token(row, now).await?;
+    let entry = by.entry(&state, "token.created", name.as_str());
+    state.store.with(keep).audited(&entry).create_token(row, now).await?;
     Ok(kept(created(&location, &Created { about: about(), token: Some(secret) })))
 }
 
 /// Revokes a token at once.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "Tokens", params(("id" = String, Path)),
     responses((status = 204), (status = 404)))]
-pub async fn revoke(State(state): State<AppState>, caller: Caller, Id(id): Id) -> Answered {
-    state.store.revoke_token(caller.account.id, id, state.clock.now_ms()).await?;
+pub async fn revoke(State(state): State<AppState>, caller: Caller, by: By, Id(id): Id) -> Answered {
+    let entry = by.entry(&state, "token.revoked", id.to_string());
+    state.store.audited(&entry).revoke_token(caller.account.id, id, state.clock.now_ms()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -25,6 +25,12 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The addresses of the pictures that [`safe`] has held back in this HTML of its own.
+pub fn held_pictures(safe: &str) -> impl Iterator<Item = String> {
+    let values = safe.split(" data-src=\"").skip(1);
+    values.filter_map(|rest| rest.split_once('"')).map(|(value, _)| unescape(value))
+}
+
 /// Character references (`&amp;`, `&#65;`) as the characters they stand for.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

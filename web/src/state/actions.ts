@@ -79,6 +79,14 @@ export const actions = {
   move: (rows: readonly Row[], to: string) => change(rows, { mailbox: to }, (what) => texts.actions.moved(what, boxes.name(to)), { gone: leaves(to) }),
   junk: (rows: readonly Row[]) => change(rows, { mailbox: 'junk' }, (what) => texts.actions.moved(what, texts.nav.junk), { gone: leaves('junk') }),
 
+  /** Nothing more is told of the open conversation; or it is again. Where the server does not say which, nothing happens. */
+  mute(rows: readonly Row[]): void {
+    const { detail } = thread;
+    if (detail?.muted === undefined || !rows.some((row) => row.thread === detail.id)) return;
+    const muted = !detail.muted;
+    change(rows.filter((row) => row.thread === detail.id), { muted }, muted ? texts.actions.muted : texts.actions.unmuted, { pick: 'newest' });
+  },
+
   /** To the trash; out of the trash for good, after asking. */
   delete(rows: readonly Row[]): void {
     if (list.box.kind !== 'mailbox' || list.box.ref !== 'trash') {

@@ -11,6 +11,7 @@ export function inverse(messages: readonly Was[], set: MessageChange): { ids: st
     else if (set.mailbox !== undefined && set.mailbox !== was.mailbox) { if (was.snoozed !== null) back.snoozed_until = was.snoozed; else back.mailbox = was.mailbox; }
     if (set.seen !== undefined && set.seen !== was.seen) back.seen = was.seen;
     if (set.flagged !== undefined && set.flagged !== was.flagged) back.flagged = was.flagged;
+    if (set.muted !== undefined) back.muted = !set.muted; // the button only offers what is not so
     const added = (set.add_keywords ?? []).filter((each) => !was.keywords.includes(each));
     const removed = (set.remove_keywords ?? []).filter((each) => was.keywords.includes(each));
     if (added.length > 0) back.remove_keywords = added;

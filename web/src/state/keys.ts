@@ -3,13 +3,13 @@
 /** What a key asks for. */
 export type Command =
   | 'next' | 'previous' | 'open' | 'back' | 'select' | 'selectNext' | 'selectPrevious' | 'selectAll' | 'archive' | 'delete' | 'star' | 'move' | 'junk' | 'read' | 'unread'
-  | 'compose' | 'reply' | 'replyAll' | 'forward' | 'undo' | 'filter' | 'help' | 'snooze' | 'label' | 'palette' | { go: string } | { answer: string };
+  | 'compose' | 'reply' | 'replyAll' | 'forward' | 'undo' | 'filter' | 'help' | 'snooze' | 'label' | 'mute' | 'palette' | { go: string } | { answer: string };
 
 /** The parts of a KeyboardEvent that count. */
 export interface Key { key: string; ctrlKey: boolean; metaKey: boolean; altKey: boolean; shiftKey: boolean }
 
 const single: Record<string, Command> = {
-  j: 'next', k: 'previous', o: 'open', u: 'back', x: 'select', J: 'selectNext', K: 'selectPrevious', e: 'archive', '#': 'delete', s: 'star', v: 'move', h: 'snooze', b: 'snooze', l: 'label', '!': 'junk', I: 'read', U: 'unread',
+  j: 'next', k: 'previous', o: 'open', u: 'back', x: 'select', J: 'selectNext', K: 'selectPrevious', e: 'archive', '#': 'delete', s: 'star', v: 'move', h: 'snooze', b: 'snooze', l: 'label', '!': 'junk', m: 'mute', I: 'read', U: 'unread',
   c: 'compose', r: 'reply', a: 'replyAll', f: 'forward', z: 'undo', '/': 'filter', '?': 'help', y: { answer: 'y' }, n: { answer: 'n' },
 };
 const named: Record<string, Command> = { ArrowDown: 'next', ArrowUp: 'previous', Enter: 'open', Escape: 'back', Delete: 'delete' };

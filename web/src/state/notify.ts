@@ -3,13 +3,15 @@ import { texts } from '../texts.ts';
 import { nameOf } from '../words/address.ts';
 import { mail } from '../wire/api.ts';
 import { hrefOf } from './path.ts';
+import { pushing } from './push.ts';
 
 /** At most so many at once. */
 const MOST = 3;
 
 /** Shows one for each new question among these messages. The subject is all that is shown of it. */
 export async function notify(arrived: Iterable<string>): Promise<void> {
-  if (Notification.permission !== 'granted') return;
+  // Where the server wakes this browser, the worker shows it.
+  if (Notification.permission !== 'granted' || pushing()) return;
   let shown = 0;
   for (const id of arrived) {
     const message = await mail.message(id).catch(() => null);

@@ -2,6 +2,7 @@
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { Problem } from '../wire/http.ts';
 import * as mirror from '../local/mirror.ts';
+import type { Op } from '../local/ops.ts';
 import type { Message, MessageSummary, ThreadDetail } from '../wire/types.ts';
 import { overlayMessages } from './overlay.ts';
 import { pending } from './pending.svelte.ts';
@@ -122,10 +123,18 @@ class ThreadState {
   relay(id: string): void { if (this.detail?.id === id) this.detail = laid(this.detail); }
 }
 
+/** Whether a conversation is muted once what waits is done; unknown where the server does not say. */
+export function mutedBy(detail: ThreadDetail, ops: readonly Op[]): boolean | undefined {
+  if (detail.muted === undefined) return undefined;
+  const last = ops.filter((op) => op.kind === 'change' && op.set.muted !== undefined && op.targets.some(({ row }) => row.thread === detail.id)).at(-1);
+  return last?.kind === 'change' ? last.set.muted : detail.muted;
+}
+
 /** A conversation with what waits to be sent laid over it. */
 function laid(detail: ThreadDetail): ThreadDetail {
   const messages = overlayMessages(detail.id, detail.messages, pending.ops);
-  return messages === detail.messages ? detail : { ...detail, messages, flagged: messages.some((each) => each.flagged) };
+  const muted = mutedBy(detail, pending.ops);
+  return messages === detail.messages ? detail : { ...detail, messages, flagged: messages.some((each) => each.flagged), ...(muted === undefined ? {} : { muted }) };
 }
 
 /** The conversation of this window. */

@@ -8,12 +8,13 @@ import type { menuTexts } from './menus.ts';
 import type { outbox } from './outbox.ts';
 import type { reading } from './reading.ts';
 import type { settings } from './settings.ts';
+import type { telling } from './telling.ts';
 import type { writing } from './writing.ts';
 
 /** Every part of the texts. */
 export interface Parts {
   core: typeof texts; admin: typeof adminTexts; door: typeof door; keys: typeof keySheet; menus: typeof menuTexts; outbox: typeof outbox; reading: typeof reading;
-  settings: typeof settings; writing: typeof writing;
+  settings: typeof settings; telling: typeof telling; writing: typeof writing;
 }
 
 const changes = (n: number): string => count(n, 'Änderung', 'Änderungen');
@@ -67,7 +68,7 @@ export const de: Parts = {
     actions: {
       label: 'Aktionen', archive: 'Archivieren', delete: 'Löschen', deleteForever: 'Endgültig löschen', read: 'Als gelesen markieren', unread: 'Als ungelesen markieren', star: 'Markieren', unstar: 'Markierung entfernen',
       move: 'Verschieben', snooze: 'Zurückstellen', label_: 'Etikett', reply: 'Antworten', replyAll: 'Allen antworten', forward: 'Weiterleiten', keys: 'Tasten',
-      snoozed: (what, time) => `${what} zurückgestellt bis ${time}`, labelled: (what, label) => `${what} mit dem Etikett ${label} versehen`, unlabelled: (what, label) => `Etikett ${label} von ${what} entfernt`, junk: 'Spam', toInbox: 'In den Eingang', previous: 'Vorige', next: 'Nächste', clear: 'Auswahl aufheben',
+      snoozed: (what, time) => `${what} zurückgestellt bis ${time}`, labelled: (what, label) => `${what} mit dem Etikett ${label} versehen`, unlabelled: (what, label) => `Etikett ${label} von ${what} entfernt`, junk: 'Spam', mute: 'Stummschalten', unmute: 'Nicht mehr stumm', muted: (what) => `${what} stummgeschaltet`, unmuted: (what) => `${what} ist nicht mehr stumm`, toInbox: 'In den Eingang', previous: 'Vorige', next: 'Nächste', clear: 'Auswahl aufheben',
       position: (at, of, more) => `${at} von ${of}${more ? '+' : ''}`,
       archived: (what) => `${what} archiviert`, deleted: (what) => `${what} in den Papierkorb verschoben`, destroyed: (what) => `${what} endgültig gelöscht`,
       moved: (what, where) => `${what} verschoben nach ${where}`, markedRead: (what) => `${what} als gelesen markiert`,
@@ -105,6 +106,16 @@ export const de: Parts = {
     sendingTitle: 'Zurzeit geht nichts hinaus.', sendingRestored: 'Eine Sicherung wurde eingespielt: Was wartet, ist vielleicht schon gesendet worden.', sendingAsked: 'Jemand hat es angehalten.', sendingHint: 'Post an fremde Adressen, Hinweise und Webhooks warten; was hier zugestellt wird, geht weiter.', pause: 'Senden anhalten', resume: 'Wieder senden',
     suppressionsHint: 'Adressen, die Post endgültig abgewiesen haben: Ihnen wird nichts gesendet, bis sie von der Liste genommen werden.', noSuppressions: 'Keine Adresse ist gesperrt.', lift: 'Von der Liste nehmen', liftThat: (address) => `${address} von der Liste nehmen`,
     failed: (detail) => `Nicht ausgeführt. ${detail}`,
+    act: { retry: 'Jetzt versuchen', hold: 'Anhalten', release: 'Freigeben', cancel: 'Zurücknehmen' }, actThat: (what, who) => `${what}: ${who}`, acted: { retry: 'Es wird jetzt versucht.', hold: 'Es wartet, bis es freigegeben wird.', release: 'Es wird wieder versucht.', cancel: 'Es ist zurückgenommen.' }, notActed: 'Es ist inzwischen erledigt, oder wird gerade versucht.',
+    cancelTitle: 'Dies zurücknehmen?', cancelText: (who) => `Was für ${who} bestimmt war, wird nicht mehr gesendet. Der Absender erfährt es.`,
+    domains: 'Domänen', domainsHint: 'Post an Adressen dieser Domänen ist für Konten hier.', mainDomain: 'Haupt', signed: 'unterschrieben', unsigned: 'nicht unterschrieben', domainName: 'Domäne', addDomain: 'Domäne hinzufügen', domainAdded: (name) => `${name} gehört jetzt zu uns. Tragen Sie die Einträge ins DNS ein.`, makeKey: 'Schlüssel anlegen', makeKeyThat: (name) => `Schlüssel anlegen für ${name}`,
+    records: 'DNS-Einträge', recordsThat: (name) => `DNS-Einträge von ${name}`, check: 'Prüfen', checkThat: (name) => `${name} prüfen`, checking: 'Wird nachgesehen', checkState: { good: 'Gut', doubtful: 'Zweifelhaft', bad: 'Fehlt' },
+    audit: 'Protokoll', auditHint: 'Wer was mit Konten, Zugängen und diesem Server getan hat. Es wird 400 Tage aufgehoben.', auditAll: 'Alles', auditOnly: 'Zeigen', noAudit: 'Noch nichts getan.', commandLine: 'An der Befehlszeile', nobodyKnown: 'Jemand', from: (peer) => `von ${peer}`,
+    did: {
+      'session.created': 'Angemeldet', 'session.refused': 'Falsches Kennwort', 'session.revoked': 'Sitzung beendet', 'password.changed': 'Kennwort geändert', 'token.created': 'Schlüssel angelegt', 'token.revoked': 'Schlüssel widerrufen', 'account.created': 'Konto angelegt',
+      'domain.added': 'Domäne hinzugefügt', 'key.forgotten': 'Schlüssel der Domäne entfernt', 'suppression.created': 'Adresse gesperrt', 'suppression.changed': 'Sperre geändert', 'suppression.removed': 'Sperre aufgehoben',
+      'queue.retry': 'Versuch verlangt', 'queue.hold': 'Angehalten', 'queue.release': 'Freigegeben', 'queue.cancel': 'Zurückgenommen', 'sending.paused': 'Senden angehalten', 'sending.resumed': 'Senden fortgesetzt',
+    },
   },
   door: {
     signIn: {
@@ -126,7 +137,7 @@ export const de: Parts = {
     title: 'Tasten', off: 'Einzelne Tasten sind in den Einstellungen abgeschaltet.',
     groups: [
       ['Bewegen', [['j k', 'Nächste, vorige'], ['Enter', 'Öffnen'], ['u', 'Zurück zur Liste'], ['g i', 'Eingang'], ['g q', 'Wartet auf Sie'], ['g w', 'Sie warten auf'], ['g s', 'Zurückgestellt'], ['g t', 'Gesendet'], ['g d', 'Entwürfe'], ['g a', 'Archiv'], ['/', 'Suchen']]],
-      ['Handeln', [['e', 'Archivieren'], ['#', 'Löschen'], ['s', 'Markieren'], ['v', 'Verschieben'], ['h', 'Zurückstellen'], ['l', 'Etikett'], ['!', 'Spam'], ['Shift+I', 'Als gelesen markieren'], ['Shift+U', 'Als ungelesen markieren'], ['x', 'Auswählen'], ['Shift+J Shift+K', 'Auswählen beim Bewegen'], ['Ctrl+A', 'Alles auswählen, zweimal auch, was nicht geladen ist'], ['z', 'Rückgängig']]],
+      ['Handeln', [['e', 'Archivieren'], ['#', 'Löschen'], ['s', 'Markieren'], ['v', 'Verschieben'], ['h', 'Zurückstellen'], ['l', 'Etikett'], ['!', 'Spam'], ['m', 'Stummschalten'], ['Shift+I', 'Als gelesen markieren'], ['Shift+U', 'Als ungelesen markieren'], ['x', 'Auswählen'], ['Shift+J Shift+K', 'Auswählen beim Bewegen'], ['Ctrl+A', 'Alles auswählen, zweimal auch, was nicht geladen ist'], ['z', 'Rückgängig']]],
       ['Schreiben', [['c', 'Neue Nachricht'], ['r', 'Antworten'], ['a', 'Allen antworten'], ['f', 'Weiterleiten'], ['Ctrl+Enter', 'Senden']]],
       ['Fragen beantworten', [['y', 'Erste Antwort der Frage'], ['n', 'Zweite Antwort, wenn es zwei gibt'], ['1 to 9', 'Diese Antwort, wenn es mehr gibt']]],
       ['Hilfe', [['Ctrl+K', 'Jeder Befehl bei seinem Namen'], ['?', 'Diese Tasten']]],
@@ -147,8 +158,8 @@ export const de: Parts = {
     thread: {
       label: 'Unterhaltung', messages: (n, names) => `${count(n, 'Nachricht', 'Nachrichten')}, mit ${names}`, from: (who, when) => `Nachricht von ${who}, ${when}`,
       to: (names) => `an ${names}`, replyTo: (names) => `${names} antworten`, reply: 'Antworten', replyAll: 'Allen antworten', forward: 'Weiterleiten',
-      quoted: 'Zitierten Text zeigen', hideQuoted: 'Zitierten Text verbergen', attachments: 'Anhänge', download: (name) => `${name} herunterladen`,
-      pictures: 'Bilder von anderen Servern sind verborgen.', plain: 'Als reinen Text zeigen', designed: 'Gestaltet zeigen', frame: (who) => `Nachricht von ${who}`,
+      quoted: 'Zitierten Text zeigen', hideQuoted: 'Zitierten Text verbergen', attachments: 'Anhänge', download: (name) => `${name} herunterladen`, preview: (name) => `${name} ansehen`, noPreview: 'Das lässt sich hier nicht zeigen. Laden Sie es herunter.',
+      pictures: 'Bilder von anderen Servern sind verborgen.', showPictures: 'Fremde Bilder zeigen', picturesShown: 'Ihr Server hat die Bilder geholt. Wer sie gesendet hat, erfährt weder, wer Sie sind, noch wo.', plain: 'Als reinen Text zeigen', designed: 'Gestaltet zeigen', frame: (who) => `Nachricht von ${who}`,
       loading: 'Die Unterhaltung wird geladen', gone: 'Diese Unterhaltung ist nicht mehr hier.', failed: (detail) => `Konnte nicht geladen werden. ${detail}`,
       fromLabel: 'Von', date: 'Datum', empty: 'Diese Nachricht hat keinen Text.', unverified: 'Sie kam an eine geheime Antwortadresse, aber es ist nicht sicher, von wem. Wer die Adresse bekommen hat, wurde gefragt.', details: 'Einzelheiten', raw: 'Original herunterladen', cc: (names) => `Kopie an ${names}`, expand: 'Alle zeigen',
       verify: (name, address) => `${name} <${address}>`,
@@ -195,7 +206,8 @@ export const de: Parts = {
   settings: {
     leaveTitle: 'Abmelden und verlieren, was wartet?', leaveText: (n) => `${changes(n)} ${n === 1 ? 'konnte' : 'konnten'} noch nicht gesendet werden und ${n === 1 ? 'geht' : 'gehen'} verloren.`,
     title: 'Einstellungen', profile: 'Konto', name: 'Name', addresses: 'Adressen', appearance: 'Erscheinung', theme: 'Farben', themes: { system: 'Wie das Gerät', light: 'Hell', dark: 'Dunkel' }, density: 'Zeilen', densities: { roomy: 'Geräumig', cosy: 'Bequem', compact: 'Eng' },
-    language: 'Sprache', languageOfBrowser: 'Wie der Browser', notify: 'Sagen, wenn jemand auf meine Antwort wartet', notifyHint: 'Mit einer Meldung des Browsers, solange dieses Fenster im Hintergrund ist.', notifyDenied: 'Der Browser lässt keine Meldungen dieser Seite zu. Erlauben Sie sie in den Einstellungen des Browsers.',
+    language: 'Sprache', languageOfBrowser: 'Wie der Browser', notify: 'Sagen, wenn jemand auf meine Antwort wartet', notifyHint: 'Mit einer Meldung des Browsers, solange niemand in ein Fenster davon sieht.', notifyDenied: 'Der Browser lässt keine Meldungen dieser Seite zu. Erlauben Sie sie in den Einstellungen des Browsers.',
+    offer: 'Meldungen des Browsers', offerAsker: 'Soll der Browser melden, wenn eine Antwort kommt?', offerAsked: 'Soll der Browser melden, wenn jemand auf Sie wartet?', offerYes: 'Ja, melden', offerNo: 'Nein, danke',
     keys: 'Einzelne Tasten', keysHint: 'Buchstaben wie e oder r handeln sofort. Pfeile, Enter und Ctrl+Enter gelten immer.', undo: 'Zeit, Gesendetes zurückzunehmen', undoChoice: (seconds) => (seconds === 0 ? 'Keine' : count(seconds, 'Sekunde', 'Sekunden')),
     forwarding: 'Weiterleitung', forwardingHint: 'Was hier eintrifft, geht auch an diese Adressen, sobald sie bestätigt sind.', forwardingNone: 'Nichts wird weitergeleitet.', addAddress: 'Adresse', add: 'Hinzufügen', content: 'Was gesendet wird', contents: { full: 'Die ganze Nachricht', notice: 'Ein kurzer Hinweis' },
     verified: 'Bestätigt', unverified: 'Wartet auf Bestätigung', resend: 'Link noch einmal senden', resent: (address) => `Ein neuer Link ist unterwegs an ${address}.`, mailSent: (address) => `Ein Link ist unterwegs an ${address}. Öffnen Sie ihn, um zu bestätigen.`, removeAddress: (address) => `${address} entfernen`,
@@ -213,6 +225,14 @@ export const de: Parts = {
     callState: { queued: 'Wartet', delayed: 'Verzögert', delivered: 'Zugestellt', failed: 'Gescheitert', canceled: 'Zurückgenommen' }, callTest: 'Probe', callEvent: (event) => `Ereignis ${event}`,
     callTries: (n) => count(n, 'Versuch', 'Versuche'), callNext: (time) => `nächster Versuch ${time}`, callAgain: 'Noch einmal senden', callAgainThat: (event) => `Noch einmal senden: ${event}`,
     failed: (detail) => `Nicht gesichert. ${detail}`, loadFailed: (detail) => `Konnte nicht geladen werden. ${detail}`,
+  },
+  telling: {
+    hours: 'Wann', hoursOf: (address) => `Wann ${address} davon erfährt`, when: { immediately: 'Sofort', digest: 'Gesammelt, zu festen Zeiten' }, times: 'Zeiten', time: (n) => `Zeit ${n}`, addTime: 'Zeit hinzufügen', removeTime: (time) => `${time} entfernen`,
+    quiet: 'Nachts wird nichts gesendet', quietFrom: 'Von', quietUntil: 'Bis', zone: 'Zeitzone', next: (time) => `Was jetzt eintrifft, wird ${time} gemeldet`, atOnce: 'Was jetzt eintrifft, wird sofort gemeldet', save: 'Zeiten sichern', saved: (address) => `Für ${address} gesichert.`,
+    paused: 'Angehalten', pause: 'Anhalten', resume: 'Weiter', pauseThat: (address) => `${address} anhalten`, resumeThat: (address) => `Weiter an ${address}`,
+    vacation: 'Abwesend', vacationHint: 'Wer schreibt, bekommt einmal in der Woche dies zur Antwort. Verteiler und Programme nicht.', vacationOn: 'Wer schreibt, bekommt Antwort.', vacationFrom: (time) => `Ab ${time} bekommt Antwort, wer schreibt.`, vacationOver: 'Diese Zeit ist vorbei: niemand bekommt Antwort.',
+    subject: 'Betreff', subjectHint: 'Wie bei der beantworteten Nachricht, wenn hier nichts steht', text: 'Wortlaut', from: 'Von', until: 'Bis', start: 'Für mich antworten', change: 'Änderungen sichern', end: 'Nicht mehr antworten', order: 'Das Ende liegt vor dem Anfang.',
+    mutes: 'Stummgeschaltet', mutesHint: 'Nachrichten von hier werden abgelegt, aber weder weitergeleitet noch gemeldet.', noMutes: 'Nichts ist stummgeschaltet.', conversation: 'Eine Unterhaltung', sender: 'Absender', muteSender: 'Absender stummschalten', unmute: 'Aufheben', unmuteThat: (what) => `Stummschaltung aufheben: ${what}`, more: 'Mehr zeigen',
   },
   writing: {
     later: 'Später senden',

@@ -10,8 +10,8 @@ export const reading = localized('reading', {
   thread: {
     label: 'Conversation', messages: (n: number, names: string) => `${count(n, 'message')}, with ${names}`, from: (who: string, when: string) => `Message from ${who}, ${when}`,
     to: (names: string) => `to ${names}`, replyTo: (names: string) => `Reply to ${names}`, reply: 'Reply', replyAll: 'Reply to all', forward: 'Forward',
-    quoted: 'Show quoted text', hideQuoted: 'Hide quoted text', attachments: 'Attachments', download: (name: string) => `Download ${name}`,
-    pictures: 'Pictures from other servers are hidden.', plain: 'Show as plain text', designed: 'Show as designed', frame: (who: string) => `Message from ${who}`,
+    quoted: 'Show quoted text', hideQuoted: 'Hide quoted text', attachments: 'Attachments', download: (name: string) => `Download ${name}`, preview: (name: string) => `Look at ${name}`, noPreview: 'This cannot be shown. Download it instead.',
+    pictures: 'Pictures from other servers are hidden.', showPictures: 'Show remote pictures', picturesShown: 'Pictures were fetched by your server. Their senders do not learn who or where you are.', plain: 'Show as plain text', designed: 'Show as designed', frame: (who: string) => `Message from ${who}`,
     loading: 'Loading the conversation', gone: 'This conversation is not here any more.', failed: (detail: string) => `Could not be loaded. ${detail}`,
     fromLabel: 'From', date: 'Date', empty: 'This message has no text.', unverified: 'It came to a secret reply address, but it is not certain who wrote it. Whoever was given that address has been asked.', details: 'Details', raw: 'Download the original', cc: (names: string) => `copy to ${names}`, expand: 'Show all',
     verify: (name: string, address: string) => `${name} <${address}>`,

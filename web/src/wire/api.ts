@@ -2,8 +2,8 @@
 import { call } from './http.ts';
 import type { AnswerBody } from '../local/ops.ts';
 import type {
-  Accepted, Account, Address, Delivery, Forwarding, Mailbox, Me, Message, MessageChange, MessageSummary, Outgoing, Owed, Page, PromiseRecord, Session, Suppression, Thread,
-  Sending, ThreadDetail, TimelineItem, Token, Webhook, WebhookCall,
+  Accepted, Account, Address, Audited, Delivery, Domain, DomainCheck, Forwarding, ForwardingChange, Mailbox, Me, Message, MessageChange, MessageSummary, Mute, Outgoing, Owed, Page, PromiseRecord, Session, Suppression, Thread,
+  Sending, ThreadDetail, TimelineItem, Token, Vacation, Webhook, WebhookCall,
 } from './types.ts';
 
 /** Filters that both lists know. */
@@ -73,6 +73,12 @@ export const promises = {
 export const administration = {
   accounts: (cursor: string | null) => call<Page<Account>>('GET', '/v1/admin/accounts', { query: { cursor } }),
   create: (body: { name: string; address: string; kind: string; admin: boolean; password: string | null }) => call<Account>('POST', '/v1/admin/accounts', { body }),
+  domains: () => call<Page<Domain>>('GET', '/v1/admin/domains'),
+  addDomain: (name: string) => call<Domain>('POST', '/v1/admin/domains', { body: { name } }),
+  checkDomain: (name: string) => call<{ checks: DomainCheck[] }>('GET', `/v1/admin/domains/${id(name)}/check`),
+  audit: (action: string, cursor: string | null) => call<Page<Audited>>('GET', '/v1/admin/audit', { query: { action, cursor } }),
+  /** What can be done with something owed, of whatever account. */
+  act: (action: 'retry' | 'hold' | 'release' | 'cancel', delivery: string) => call<{ changed: number }>('POST', '/v1/admin/queue', { body: { action, ids: [delivery] } }),
   queue: (cursor: string | null) => call<Page<Owed>>('GET', '/v1/admin/queue', { query: { cursor } }),
   sending: () => call<Sending>('GET', '/v1/admin/sending'),
   setSending: (paused: boolean) => call<Sending>('PATCH', '/v1/admin/sending', { body: { paused } }),
@@ -83,11 +89,23 @@ export const administration = {
 export const forwarding = {
   list: () => call<Page<Forwarding>>('GET', '/v1/forwarding'),
   add: (address: string, content: Forwarding['content']) => call<Forwarding>('POST', '/v1/forwarding', { body: { address, content } }),
-  change: (forwarding: string, content: Forwarding['content']) => call<Forwarding>('PATCH', `/v1/forwarding/${id(forwarding)}`, { body: { content } }),
+  change: (forwarding: string, change: ForwardingChange) => call<Forwarding>('PATCH', `/v1/forwarding/${id(forwarding)}`, { body: change }),
   remove: (forwarding: string) => call<undefined>('DELETE', `/v1/forwarding/${id(forwarding)}`),
   resend: (forwarding: string) => call<undefined>('POST', `/v1/forwarding/${id(forwarding)}/resend`),
   check: (token: string) => call<{ kind: 'forwarding' | 'reply'; address: string }>('GET', '/v1/confirm', { query: { token } }),
   confirm: (token: string) => call<unknown>('POST', '/v1/confirm', { body: { token } }),
+};
+
+export const vacation = {
+  get: () => call<Vacation>('GET', '/v1/me/vacation'),
+  set: (body: Vacation) => call<Vacation>('PUT', '/v1/me/vacation', { body }),
+  end: () => call<undefined>('DELETE', '/v1/me/vacation'),
+};
+
+export const mutes = {
+  list: (cursor: string | null) => call<Page<Mute>>('GET', '/v1/mutes', { query: { cursor } }),
+  add: (sender: string) => call<Mute>('POST', '/v1/mutes', { body: { sender } }),
+  remove: (mute: string) => call<undefined>('DELETE', `/v1/mutes/${id(mute)}`),
 };
 
 export const webhooks = {
@@ -99,6 +117,20 @@ export const webhooks = {
   rotate: (webhook: string) => call<{ public_key: string; secret: string; created_at: string }>('POST', `/v1/webhooks/${id(webhook)}/rotate`),
   calls: (webhook: string) => call<Page<WebhookCall>>('GET', `/v1/webhooks/${id(webhook)}/deliveries`, { query: { limit: 20 } }),
   again: (webhook: string, delivery: string) => call<unknown>('POST', `/v1/webhooks/${id(webhook)}/redeliver`, { body: { delivery_id: delivery } }),
+};
+
+/** Web push (RFC 8030): the browser's own address for messages, and the key they are signed with. */
+export const push = {
+  key: () => call<{ public_key: string }>('GET', '/v1/push/key'),
+  add: (body: { endpoint: string; keys: { p256dh: string; auth: string } }) => call<{ id: string }>('POST', '/v1/push', { body }),
+  remove: (subscription: string) => call<undefined>('DELETE', `/v1/push/${id(subscription)}`),
+};
+
+/** What follows the account into every browser; null was not chosen. */
+export interface AccountSettings { language: string | null; theme: string | null; density: string | null; keys: boolean | null; undo_seconds: number | null }
+export const accountSettings = {
+  get: () => call<AccountSettings>('GET', '/v1/me/settings'),
+  change: (body: Partial<AccountSettings>) => call<AccountSettings>('PATCH', '/v1/me/settings', { body }),
 };
 
 export const tokens = {

@@ -64,7 +64,7 @@ export interface Thread {
   waiting: null | { promise_id: string; message_id: string; deadline: string | null };
 }
 /** A conversation with its messages, oldest first. */
-export interface ThreadDetail extends Thread { messages: MessageSummary[] }
+export interface ThreadDetail extends Thread { messages: MessageSummary[]; muted?: boolean }
 
 /** A mailbox with its counts of messages. */
 export interface Mailbox { id: string; name: string; role: string | null; total: number; unread: number }
@@ -95,7 +95,18 @@ export interface LogEvent {
 }
 
 /** An outside address that mail is also sent to. */
-export interface Forwarding { id: string; address: string; verified: boolean; content: 'full' | 'notice'; when: string; created_at: string }
+export interface Forwarding {
+  id: string; address: string; verified: boolean; content: 'full' | 'notice'; when: 'immediately' | 'digest'; times: string[]; quiet_hours: QuietHours | null; time_zone: string | null;
+  paused: boolean; next_at: string | null; created_at: string;
+}
+/** A part of each day, as `22:00` and `07:00`. */
+export interface QuietHours { from: string; until: string }
+/** What can be changed of a forwarding; null ends quiet hours. */
+export interface ForwardingChange { content?: Forwarding['content']; when?: Forwarding['when']; times?: string[]; quiet_hours?: QuietHours | null; time_zone?: string | null; paused?: boolean }
+/** What senders are answered while the account's owner is away. */
+export interface Vacation { subject: string | null; text: string; from: string | null; until: string | null }
+/** A sender or a conversation that nothing is told of: one of the two. */
+export interface Mute { id: string; sender: string | null; thread_id: string | null; created_at: string }
 /** An API credential; `token` only in the answer that made it. */
 export interface Token { id: string; name: string; scopes: string[] | null; created_at: string; expires_at: string | null; last_used_at?: string | null; token?: string }
 
@@ -112,6 +123,12 @@ export interface Sending { paused: boolean; since: string | null; reason: string
 export interface Account { id: string; address: string; name: string; kind: string; admin: boolean; created_at: string; disabled_at: string | null }
 /** Something owed, of whatever account. */
 export interface Owed extends Delivery { account_id: string; kind: string; destination: string }
+/** A domain of the server's own, with what its zone needs. */
+export interface Domain { name: string; created_at: string; main: boolean; signed: boolean; records: { name: string; type: string; value: string }[] }
+/** One thing that the DNS says of a domain. */
+export interface DomainCheck { state: 'good' | 'doubtful' | 'bad'; detail: string }
+/** Something that was done to accounts, credentials or the server. */
+export interface Audited { id: string; at: string; account_id: string | null; actor: string | null; action: string; target: string; peer: string | null }
 /** An address that mail is no longer sent to. */
 export interface Suppression { id: string; address?: string; reason?: string | null }
 

@@ -135,7 +135,7 @@ test('webhooks are made, tested, looked into, switched on again and removed', as
   await expect(part.getByText('No webhooks.')).toBeVisible();
 });
 
-test('an entry of the queue is explained, and sending is paused and let go on', async ({ page, ana }) => {
+test('an entry of the queue is explained, sending is paused and let go on, and a domain is looked at', async ({ page, ana }) => {
   const owed = {
     id: 'd1', message_id: 'm1', account_id: 'a1', kind: 'mail', destination: 'elsewhere.invalid', recipient: 'kim@elsewhere.invalid', state: 'delayed', attempts: 3, next_attempt_at: new Date(Date.now() + 3_600_000).toISOString(),
     created_at: new Date().toISOString(), settled_at: null, last_attempt: { at: new Date().toISOString(), remote: 'mx.elsewhere.invalid', code: '452', enhanced_code: '4.2.2', diagnostic: 'over quota' }, reason: null,
@@ -145,6 +145,9 @@ test('an entry of the queue is explained, and sending is paused and let go on', 
     const { pathname } = new URL(route.request().url());
     if (pathname.endsWith('/accounts')) return route.fulfill(json({ items: [{ id: 'a1', address: ana.address, name: 'Ana', kind: 'person', admin: false, created_at: owed.created_at, disabled_at: null }], next_cursor: null }));
     if (pathname.endsWith('/queue')) return route.fulfill(json({ items: [owed], next_cursor: null }));
+    if (pathname.endsWith('/domains')) return route.fulfill(json({ items: [{ name: 'example.net', created_at: owed.created_at, main: false, signed: true, records: [{ name: 'example.net', type: 'MX', value: '10 mail.example.org.' }] }], next_cursor: null }));
+    if (pathname.endsWith('/domains/example.net/check')) return route.fulfill(json({ checks: [{ state: 'good', detail: 'mail for example.net comes here (MX)' }, { state: 'bad', detail: 'example.net has no DMARC policy' }] }));
+    if (pathname.endsWith('/audit')) return route.fulfill(json({ items: [], next_cursor: null }));
     if (!pathname.endsWith('/sending')) return route.fulfill(problem(404, 'not_found', 'There is none.'));
     if (route.request().method() === 'PATCH') paused = (route.request().postDataJSON() as { paused: boolean }).paused;
     return route.fulfill(json({ paused, since: null, reason: paused ? 'asked' : null }));
@@ -161,6 +164,11 @@ test('an entry of the queue is explained, and sending is paused and let go on', 
   await accessible(page);
   await queue.getByRole('button', { name: 'Let mail go out again' }).click();
   await expect(queue.getByText('Nothing goes out at present.')).toHaveCount(0);
+  const domains = page.getByRole('region', { name: 'Domains', exact: true });
+  await domains.getByRole('button', { name: 'Check example.net' }).click();
+  await expect(domains.getByText('example.net has no DMARC policy')).toBeVisible();
+  await expect(domains.getByText('Missing')).toBeVisible();
+  await accessible(page);
   // A list this server lacks is left out.
   await expect(page.getByRole('region', { name: 'Suppressions' })).toHaveCount(0);
 });

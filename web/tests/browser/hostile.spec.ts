@@ -26,7 +26,7 @@ const vectors = `
 <details open ontoggle="top.ran=1"><summary>more</summary></details><marquee onstart="top.ran=1">m</marquee><body onload="top.ran=1"><select onfocus="top.ran=1" autofocus></select>
 <input type="image" src="${evil}/image-input.png"><template><img src="${evil}/template.png" onerror="top.ran=1"></template>
 <!--[if gte IE 4]><img src="${evil}/cc.png"><![endif]--><p id="main" name="getElementById">clobber</p><form name="trustedTypes"><input name="createPolicy"></form>
-<img src="/v1/session" alt="ours"><img src="/v1/me" alt="ours"><img src="cid:logo" alt="logo">`;
+<img src="http://10.0.0.1/inside.png" alt="inside"><img src="/v1/session" alt="ours"><img src="/v1/me" alt="ours"><img src="cid:logo" alt="logo">`;
 
 test('a hostile message runs nothing and calls nobody', async ({ page, ana, bo, server }) => {
   const away: string[] = [];
@@ -73,13 +73,19 @@ test('a hostile message runs nothing and calls nobody', async ({ page, ana, bo, 
   await expect(good).toHaveAttribute('rel', /noopener/);
   await frame.getByText('a link', { exact: true }).click();
 
+  // Asked for, they come by way of our server alone; what it cannot fetch is not shown.
+  const fetched = page.waitForResponse((answer) => answer.url().endsWith('/remote?url=http%3A%2F%2F10.0.0.1%2Finside.png'));
+  await page.getByRole('button', { name: 'Show remote pictures' }).click();
+  expect((await fetched).status()).toBe(502);
+  await expect(page.getByText('Pictures were fetched by your server.')).toBeVisible();
+
   await page.getByRole('button', { name: 'Show as plain text' }).click();
   await expect(page.getByRole('region', { name: 'Conversation' }).getByText('<script>top.ran=1</script>')).toBeVisible();
   await expect(page.getByRole('link', { name: 'https://example.org/plain' })).toBeVisible();
   expect(await page.evaluate(() => (window as unknown as { ran?: number }).ran)).toBeUndefined();
   expect(dialogs).toEqual([]);
   expect(away).toEqual([]);
-  expect(ours.filter((path) => path.startsWith('/v1/') && !/^\/v1\/messages\/[\w-]+\/attachments\/\d+$/.test(path))).toEqual([]);
+  expect(ours.filter((path) => path.startsWith('/v1/') && !/^\/v1\/messages\/[\w-]+\/(?:attachments\/\d+|remote)$/.test(path))).toEqual([]);
   expect(page.url().startsWith(server.url)).toBe(true);
 });
 

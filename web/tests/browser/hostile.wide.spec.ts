@@ -1,6 +1,19 @@
 // A corpus of hostile messages through the real pipeline: the same on every screen, so seen on one.
-import { expect, test } from './fixtures.ts';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { accessible, expect, open, test as base } from './fixtures.ts';
+import { Server } from './server.ts';
 import { vectors as corpus } from './vectors.ts';
+
+// Pictures of this machine may be fetched, so that there is somebody to fetch them from.
+const test = base.extend<object, { server: Server }>({
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
+  server: [async ({}, use) => {
+    const server = await new Server({ RESTANTE_WEBHOOKS__PRIVATE_TARGETS: 'true' }).start();
+    await use(server);
+    await server.remove();
+  }, { scope: 'worker' }],
+});
 
 test('every vector of a corpus runs nothing and calls nobody', async ({ page, ana, bo, server }) => {
   test.slow();
@@ -43,4 +56,34 @@ test('every vector of a corpus runs nothing and calls nobody', async ({ page, an
   expect(found).toEqual([]);
   expect(away).toEqual([]);
   expect(read).toEqual([]);
+});
+
+test('pictures of other servers come when they are asked for, and tell nobody who asked', async ({ page, ana, bo }) => {
+  const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+  const asked: [string, string[]][] = [];
+  const elsewhere = createServer((request, answer) => {
+    asked.push([request.url ?? '', Object.keys(request.headers).sort()]);
+    answer.setHeader('content-type', 'image/png');
+    answer.end(request.url === '/drawn' ? "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9' onload='top.ran=1'/>" : pixel);
+  });
+  await new Promise<void>((ready) => { elsewhere.listen(0, '127.0.0.1', ready); });
+  try {
+    const at = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+    const sent = await bo.send({ to: [ana.address], subject: 'Chart', html: `<p>Begin</p><img alt="chart" src="${at}/chart?a=1&amp;b=2"><img alt="drawn" src="${at}/drawn"><img alt="set" srcset="${at}/set 1x">` });
+    expect(sent.id).not.toBe('');
+    await open(page, 'Chart');
+    const frame = page.frameLocator('iframe');
+    await expect(frame.getByText('Begin')).toBeVisible();
+    await accessible(page);
+    expect(asked).toEqual([]);
+    await page.getByRole('button', { name: 'Show remote pictures' }).click();
+    const width = (name: string): Promise<number> => frame.getByAltText(name).evaluate((each: HTMLImageElement) => (each.complete ? each.naturalWidth : -1));
+    await expect.poll(() => width('chart')).toBe(1);
+    await expect.poll(() => width('drawn'), 'a drawing may run, so it is none of what is shown').toBe(0);
+    expect(asked.map(([path]) => path).sort()).toEqual(['/chart?a=1&b=2', '/drawn']);
+    for (const [, headers] of asked) expect(headers).toEqual(['accept', 'content-length', 'host']);
+    await accessible(page);
+  } finally {
+    elsewhere.close();
+  }
 });

@@ -33,8 +33,17 @@ test('from the first start to an answered question', async ({ page }) => {
 });
 
 test('a question is passed on, and answered by whoever got it', async ({ page, ana, bo, account }) => {
+  // A browser that has not been asked yet whether this page may send messages.
+  await page.addInitScript(() => { Object.defineProperty(Notification, 'permission', { get: () => 'default' }); });
   const bot = account('deploy-bot', 'service');
   const sent = await bot.send({ to: [ana.address], subject: 'Which room?', text: 'Loft or garden.', ask: { kind: 'choice', options: [{ name: 'loft', title: 'Loft' }, { name: 'garden', title: 'Garden' }] } });
+  await expect(page.getByRole('option', { name: 'Which room?' })).toBeVisible();
+  await page.goto(new URL('/asked', page.url()).href);
+  const offer = page.getByRole('complementary', { name: 'Messages of the browser' });
+  await expect(offer).toContainText('Shall the browser tell you when somebody waits for you?');
+  await accessible(page);
+  await offer.getByRole('button', { name: 'No, thanks' }).click();
+  await expect(offer).toHaveCount(0);
   await page.getByRole('option', { name: 'Which room?' }).click();
   const card = page.getByRole('region', { name: 'Question from deploy-bot' });
   await card.getByRole('button', { name: 'Pass on' }).click();
@@ -90,7 +99,7 @@ test('twenty messages are worked through by keyboard alone', async ({ page, ana,
   expect((await ana.api<{ items: unknown[] }>('GET', '/v1/messages?flagged=true')).items).toHaveLength(1);
 });
 
-test('a file as large as a message carries is attached although the network is cut in between', async ({ page, ana, bo }) => {
+test('a file of 20 MiB is attached although the network is cut in between', async ({ page, ana, bo }) => {
   await page.getByRole('button', { name: 'Write' }).click();
   await page.getByLabel('To', { exact: true }).fill(`${bo.address},`);
   await page.getByRole('textbox', { name: 'Subject' }).fill('The film');
@@ -98,7 +107,7 @@ test('a file as large as a message carries is attached although the network is c
   await network.send('Network.enable');
   const line = (offline: boolean, upload: number): Promise<unknown> => network.send('Network.emulateNetworkConditions', { offline, latency: 0, downloadThroughput: -1, uploadThroughput: upload });
   await line(false, 4_000_000);
-  const bytes = 18 * 1024 * 1024; // in base64 this is nearly the 25 MiB of a message
+  const bytes = 20 * 1024 * 1024;
   await page.evaluate((size) => {
     // Made in the page: it would take longer to hand it in from outside.
     const data = new Uint8Array(size);

@@ -22,6 +22,16 @@ test('German, by the browser’s language and by choice', async ({ browser, page
     await expect(german.getByRole('heading', { name: 'Settings' })).toBeVisible();
     await german.getByLabel('Language').selectOption('de');
     await expect(german.getByRole('heading', { name: 'Einstellungen' })).toBeVisible();
+    // The choice is the account's: whoever signs in somewhere else is spoken to in German too.
+    const other = await browser.newContext({ ...info.project.use, locale: 'en-GB' });
+    const door = await other.newPage();
+    await door.goto(new URL('/', page.url()).href);
+    await door.getByLabel('Address').fill(ana.address);
+    await door.getByLabel('Password').fill(ana.password);
+    await door.getByRole('button', { name: 'Sign in' }).click();
+    await expect(door.getByRole('button', { name: 'Schreiben' })).toBeVisible();
+    await expect(door.locator('html')).toHaveAttribute('lang', 'de');
+    await other.close();
   } finally {
     await context.close();
   }

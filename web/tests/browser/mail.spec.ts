@@ -38,6 +38,10 @@ test('a message arrives by itself, is read and answered, with a file', async ({ 
   const file = await download;
   expect(file.suggestedFilename()).toBe('grüße & more.txt');
   expect(readFileSync(await file.path(), 'utf8')).toBe('Grüße\n');
+  await page.getByRole('button', { name: 'grüße & more.txt' }).click();
+  await expect(page.getByRole('dialog', { name: 'Look at grüße & more.txt' }).getByText('Grüße', { exact: true })).toBeVisible();
+  await accessible(page);
+  await page.keyboard.press('Escape');
 });
 
 test('what was sent can be taken back and sent again', async ({ page, ana, bo }) => {

@@ -1,1 +1,0 @@
-import{c as e,hn as t,mn as n}from"./first-DsKAPv9Z.js";import{n as r}from"./Sheet-DOuTmmpD.js";import{t as i}from"./When-BjNsvgsV.js";function a(a,o){t(o,!0),i(a,{get title(){return r.snooze},get close(){return o.close},choose:t=>e.snooze(o.rows,t)}),n()}export{a as default};

@@ -7,17 +7,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::relay::{Fault, Handed};
 use super::{Inner, millis};
 use crate::mail::retry::Schedule;
+use crate::net::http::{Answer, Call, Error as NetError};
 use crate::store::destination::Blocked;
 
 /// In hand at once, before anything is known.
 const FIRST: usize = 2;
 /// Failures in a row at which one that was well before is blocked.
 const PATIENCE: u32 = 3;
+/// A call that took no longer than this was answered at once.
+const AT_ONCE: Duration = Duration::from_secs(2);
 /// States remembered; beyond it those that say nothing are forgotten.
 const REMEMBERED: usize = 20_000;
 /// The longest that a relay which takes everything is left alone: all mail waits for it.
@@ -58,6 +61,17 @@ pub(super) enum Room {
 #[derive(Debug, Default)]
 pub(super) struct Health(Mutex<HashMap<String, State>>);
 
+/// What is known of one, from now on if nothing is.
+fn state_of<'s>(states: &'s mut HashMap<String, State>, name: &str) -> &'s mut State {
+    if states.len() >= REMEMBERED && !states.contains_key(name) {
+        states.retain(|_, state| state.blocked.is_some() || state.strikes > 0);
+        if states.len() >= REMEMBERED {
+            states.retain(|_, state| state.blocked.is_some());
+        }
+    }
+    states.entry(name.to_owned()).or_default()
+}
+
 impl Health {
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, State>) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -91,11 +105,24 @@ impl Health {
     /// One ended as its destination wanted; whether it was blocked before.
     pub(super) fn well(&self, name: &str, most: usize) -> bool {
         self.with(|states| {
-            let state = states.entry(name.to_owned()).or_default();
+            let state = state_of(states, name);
             state.window = (state.window + 1).min(most.max(1));
             (state.proven, state.strikes) = (true, 0);
             state.blocked.take().is_some()
         })
+    }
+
+    /// One took its time, well or not: one at a time from now on, until one does not.
+    pub(super) fn slow(&self, name: &str) {
+        self.with(|states| {
+            let state = state_of(states, name);
+            (state.window, state.proven, state.strikes) = (1, false, state.strikes.saturating_add(1));
+        });
+    }
+
+    /// Whether the last one took its time, or came to nothing.
+    pub(super) fn is_slow(&self, name: &str) -> bool {
+        self.with(|states| states.get(name).is_some_and(|state| state.strikes > 0))
     }
 
     /// One came to nothing, for no reason of its own; what is to be remembered if it is blocked now.
@@ -108,10 +135,7 @@ impl Health {
         now: i64,
     ) -> Option<Blocked> {
         self.with(|states| {
-            if states.len() >= REMEMBERED {
-                states.retain(|_, state| state.blocked.is_some() || state.strikes > 0);
-            }
-            let state = states.entry(name.to_owned()).or_default();
+            let state = state_of(states, name);
             state.window = (state.window / 2).max(1);
             if state.blocked.as_ref().is_some_and(|blocked| blocked.blocked_until > now) {
                 // Others that were in hand when it was blocked: they tell nothing new.
@@ -194,6 +218,18 @@ impl Inner {
         }
     }
 
+    /// Makes a call, and remembers whether its endpoint takes its time.
+    pub(super) async fn call_out(&self, destination: &str, call: Call) -> Result<Answer, NetError> {
+        let began = Instant::now();
+        let answer = self.context.http.call(call).await;
+        if began.elapsed() <= AT_ONCE {
+            self.health.well(destination, self.settings.per_destination);
+        } else {
+            self.health.slow(destination);
+        }
+        answer
+    }
+
     /// How long a relay for everything is left alone.
     fn relay_schedule(&self) -> Schedule {
         let retry = self.settings.retry;
@@ -251,6 +287,33 @@ mod tests {
             let blocked = health.failed("x.test", "lost", &SCHEDULE, 0.5, 70_000);
             assert_eq!(blocked.is_some(), n == 2, "one that was well is given three chances");
         }
+    }
+
+    #[test]
+    fn one_that_is_slow_has_one_place_until_it_is_not() {
+        let health = Health::default();
+        for _ in 0..5 {
+            health.well("hook", 20);
+        }
+        health.slow("hook");
+        assert_eq!(
+            (health.room("hook", 20, 0), health.is_slow("hook")),
+            (Room::Window { most: 1, proven: false }, true)
+        );
+        health.well("hook", 20);
+        assert_eq!(
+            (health.room("hook", 20, 0), health.is_slow("hook")),
+            (Room::Window { most: 2, proven: true }, false)
+        );
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let health = Health::default();
+        for n in 0..REMEMBERED + 10 {
+            health.slow(&n.to_string());
+        }
+        assert!(health.with(|states| states.len()) <= REMEMBERED);
     }
 
     #[test]

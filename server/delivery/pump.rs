@@ -127,8 +127,8 @@ impl Inner {
                 turns.next(free, |_| each)
             }
             Lane::Calls => {
-                let most = self.settings.per_destination;
-                turns.next(free, |name| most.saturating_sub(counts.of.get(name).map_or(0, |(all, _)| *all)))
+                let mut rooms = Calls::new(self, &counts, at_once, now);
+                turns.next(free, |name| rooms.of(name))
             }
             Lane::Outside => {
                 // No more than its share at a time: else the oldest mail of all would be taken first, and new mail
@@ -351,6 +351,50 @@ impl<'a> Rooms<'a> {
             *self.hops.entry(hop.to_owned()).or_default() += room;
         }
         if !proven {
+            self.unproven -= room;
+        }
+        room
+    }
+}
+
+/// How much more each endpoint may have in hand. A call only waits, but one that hangs waits for long: those that are not
+/// known to answer at once never take more than half of all places together, and those that are known to be slow no
+/// more than a quarter.
+struct Calls<'a> {
+    worker: &'a Inner,
+    counts: &'a Counts,
+    unproven: usize,
+    slow: usize,
+    now: i64,
+}
+
+impl<'a> Calls<'a> {
+    fn new(worker: &'a Inner, counts: &'a Counts, at_once: usize, now: i64) -> Self {
+        let (mut unproven, mut slow) = ((at_once / 2).max(1), (at_once / 4).max(1));
+        for (name, (all, _)) in &counts.of {
+            if let Room::Window { proven: true, .. } = worker.health.room(name, usize::MAX, now) {
+                continue;
+            }
+            unproven = unproven.saturating_sub(*all);
+            if worker.health.is_slow(name) {
+                slow = slow.saturating_sub(*all);
+            }
+        }
+        Self { worker, counts, unproven, slow, now }
+    }
+
+    fn of(&mut self, name: &str) -> usize {
+        let Inner { health, settings, .. } = self.worker;
+        let Room::Window { most, proven } = health.room(name, settings.per_destination, self.now) else {
+            return 0;
+        };
+        let mut room = most.saturating_sub(self.counts.of.get(name).map_or(0, |(all, _)| *all));
+        if !proven {
+            room = room.min(self.unproven);
+            if health.is_slow(name) {
+                room = room.min(self.slow);
+                self.slow -= room;
+            }
             self.unproven -= room;
         }
         room

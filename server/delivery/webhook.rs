@@ -51,18 +51,20 @@ struct Target {
 }
 
 impl Inner {
-    /// Owes webhooks what has happened.
+    /// Owes webhooks and browsers what has happened.
     pub(super) async fn hand_out(&self) -> Result<bool> {
-        self.context.store.hand_out(&self.context.ids, self.now()).await
+        let (store, ids) = (&self.context.store, &self.context.ids);
+        let calls = store.hand_out(ids, self.now()).await?;
+        Ok(store.hand_out_pushes(ids, self.now()).await? || calls)
     }
 
-    /// Owes webhooks what happens, until the worker stops.
+    /// Owes webhooks and browsers what happens, until the worker stops.
     pub(super) async fn tell(self: Arc<Self>) {
         let mut ear = self.context.store.bell().listen(Topic::Logs);
         while !self.stopping.is_cancelled() {
             let began = Instant::now();
             let more = self.hand_out().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "what webhooks are to be told cannot be read; trying again");
+                tracing::warn!(%error, "what webhooks and browsers are to be told cannot be read; trying again");
                 false
             });
             let pause = (began.elapsed() * 10).clamp(PAUSE.0, PAUSE.1);
@@ -89,7 +91,7 @@ impl Inner {
             return self.withheld(leased).await;
         }
         let answer = match request(&target, self.now()) {
-            Some(call) => self.context.http.call(call).await,
+            Some(call) => self.call_out(&leased.destination, call).await,
             None => Err(NetError::Unfit),
         };
         let (store, attempt, now) = (&self.context.store, tried(&answer), self.now());
@@ -149,7 +151,12 @@ impl Inner {
         self.record(|now| self.context.store.defer(leased.clone(), attempt.clone(), due, now)).await
     }
 
-    async fn end_call(&self, leased: Leased, outcome: Outcome, attempt: Option<Attempt>) -> Result<()> {
+    pub(super) async fn end_call(
+        &self,
+        leased: Leased,
+        outcome: Outcome,
+        attempt: Option<Attempt>,
+    ) -> Result<()> {
         self.record(|now| self.context.store.finish(leased.clone(), outcome.clone(), attempt.clone(), now))
             .await
     }
@@ -262,7 +269,7 @@ fn settled(row: &PromiseRow) -> Value {
 }
 
 /// Milliseconds that an answer asks us to wait, as seconds or as a date (RFC 9110 §10.2.3).
-fn retry_after(answer: &Answer, now: i64) -> Option<i64> {
+pub(super) fn retry_after(answer: &Answer, now: i64) -> Option<i64> {
     let value = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let ms = match value.parse::<i64>() {
         Ok(seconds) => seconds.checked_mul(1000)?,
@@ -272,7 +279,7 @@ fn retry_after(answer: &Answer, now: i64) -> Option<i64> {
 }
 
 /// What an attempt's row keeps: of an answer its status and who gave it, else only what kind of failure it was.
-fn tried(answer: &std::result::Result<Answer, NetError>) -> Attempt {
+pub(super) fn tried(answer: &std::result::Result<Answer, NetError>) -> Attempt {
     match answer {
         Ok(answer) => Attempt {
             remote: Some(answer.remote.to_string()),
@@ -284,7 +291,7 @@ fn tried(answer: &std::result::Result<Answer, NetError>) -> Attempt {
     }
 }
 
-fn failed(class: &'static str, code: &str) -> Outcome {
+pub(super) fn failed(class: &'static str, code: &str) -> Outcome {
     Outcome::Failed { class, code: code.to_owned() }
 }
 

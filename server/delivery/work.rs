@@ -61,6 +61,7 @@ impl Inner {
             "mail" => self.mail(&batch, leased).await,
             "notice" => self.notice(&batch, leased).await,
             "webhook" => self.call(&batch, leased).await,
+            "push" => self.push(&batch, leased).await,
             "digest" => self.digest(&batch, leased).await,
             "vacation" => self.vacation(leased).await,
             "timer" => self.timer(leased).await,

@@ -118,6 +118,10 @@ pub static ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/v1/webhooks/{id}/test", Needs(Manage)),
     ("GET", "/v1/webhooks/{id}/deliveries", Needs(Manage)),
     ("POST", "/v1/webhooks/{id}/redeliver", Needs(Manage)),
+    ("GET", "/v1/push/key", Needs(Manage)),
+    ("GET", "/v1/push", Needs(Manage)),
+    ("POST", "/v1/push", Needs(Manage)),
+    ("DELETE", "/v1/push/{id}", Needs(Manage)),
     // Each tool needs a scope of its own.
     ("POST", "/mcp", SignedIn),
     ("GET", "/v1/admin/accounts", Needs(Admin)),

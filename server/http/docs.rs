@@ -1,4 +1,4 @@
-//! The documentation: the OpenAPI document, and a page made from it for people.
+//! The documentation: the OpenAPI document, a page made from it for people, and a short text for language models.
 
 use std::fmt::Write as _;
 
@@ -15,13 +15,17 @@ use super::{AppState, Bytes, HeaderValue};
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `/openapi.json` and `/docs`.
+/// What a language model needs to know, in short (llmstxt.org).
+const LLMS: &str = include_str!("llms.txt");
+
+/// `/openapi.json`, `/docs` and `/llms.txt`.
 pub fn routes(document: OpenApi) -> Router<AppState> {
     let document = complete(serde_json::to_value(document).unwrap_or_default());
     let json = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let page = Bytes::from(page(&document));
     Router::new()
         .route("/openapi.json", get(async move || cached(json.into_response(), "application/json")))
+        .route("/llms.txt", get(async || cached(LLMS.into_response(), "text/plain; charset=utf-8")))
         .route("/docs", get(async move || cached(Html(page).into_response(), "text/html; charset=utf-8")))
 }
 
@@ -62,6 +66,7 @@ fn complete(mut document: Value) -> Value {
                 }
             };
             operation["security"] = security;
+            operation["operationId"] = json!(name(method, path));
             operation["x-access"] = json!(who);
             if method == "post" && access != Some(Access::Open) {
                 let key = json!({ "name": "Idempotency-Key", "in": "header", "schema": { "type": "string", "maxLength": 255 },
@@ -71,13 +76,22 @@ fn complete(mut document: Value) -> Value {
                     None => operation["parameters"] = json!([key]),
                 }
             }
-            operation["responses"]["default"] = json!({
-                "description": "A problem (RFC 9457)",
-                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-            });
+            let problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+            operation["responses"]["default"] = json!({ "description": "A problem (RFC 9457)" });
+            for (status, answer) in operation["responses"].as_object_mut().into_iter().flatten() {
+                if !status.starts_with(['1', '2', '3']) {
+                    answer["content"]["application/problem+json"] = problem.clone();
+                }
+            }
         }
     }
     document
+}
+
+/// The name of an operation, which generated clients call it by: `get_messages_id` for `GET /v1/messages/{id}`.
+fn name(method: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/v1").split('/').map(|word| word.trim_matches(['{', '}']));
+    std::iter::once(method).chain(words.filter(|word| !word.is_empty())).collect::<Vec<_>>().join("_")
 }
 
 fn problem() -> Value {

@@ -54,6 +54,7 @@ pub struct Events {
 
 /// What of the log is read.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// After which event; from the oldest that is kept when absent.
@@ -61,13 +62,16 @@ pub struct Query {
     /// Only these types, separated by commas.
     types: Option<String>,
     /// 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Seconds, 0 to 60, to wait until there is one.
+    #[param(maximum = 60)]
     wait: Option<u64>,
 }
 
 /// What of the log is streamed.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StreamQuery {
     /// After which event. `Last-Event-ID` wins; without either it starts now.

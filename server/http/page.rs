@@ -56,6 +56,11 @@ impl Position for (Uuid, Uuid) {
     }
 }
 
+/// What a cursor is not bound to: it is left out of the filter that it is bound to.
+pub fn unbound<T>(_: &Option<T>) -> bool {
+    true
+}
+
 /// A page of a list in the order of time and id.
 pub type Page = PageBy<(i64, Uuid)>;
 

@@ -65,6 +65,7 @@ kinds! {
     ALREADY_DELEGATED: 409 "already_delegated", "You have passed the question on", "Somebody else is asked instead now.";
     NOBODY_LEFT: 409 "nobody_left", "There is nobody left to ask", "Name people in to who are not asked yet.";
     TOO_MANY_WEBHOOKS: 409 "too_many_webhooks", "There are too many webhooks", "Delete one that is no longer needed.";
+    TOO_MANY_SUBSCRIPTIONS: 409 "too_many_subscriptions", "There are too many browsers that are told", "Delete one that is no longer used.";
     WEBHOOK_DISABLED: 409 "webhook_disabled", "The webhook is switched off", "Switch it on with PATCH {\"enabled\": true} first.";
     ALREADY_VERIFIED: 409 "already_verified", "The address is verified already", "Nothing is left to do.";
     NOT_A_SANDBOX: 409 "not_a_sandbox", "This server is no sandbox", "Only a server with relay.url = \"capture\" has a clock that can be moved.";

@@ -34,7 +34,7 @@ pub enum Lane {
 pub struct NewDelivery {
     pub account_id: Uuid,
     pub id: Uuid,
-    /// `mail`, `notice`, `digest`, `vacation`, `webhook`, `timer` or `wake`.
+    /// `mail`, `notice`, `digest`, `vacation`, `webhook`, `push`, `timer` or `wake`.
     pub kind: &'static str,
     pub lane: Lane,
     /// Claiming takes turns between these.

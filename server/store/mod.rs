@@ -35,6 +35,7 @@ mod pipeline;
 pub mod policy;
 pub mod promise;
 pub mod prune;
+pub mod push;
 mod readers;
 pub mod remote;
 pub mod respondent;

@@ -17,7 +17,7 @@ pub const ATTEMPTS: i64 = 90 * DAY;
 pub const SIGN_INS: i64 = 7 * DAY;
 /// How long the audit log is kept, in milliseconds.
 pub const AUDIT: i64 = 400 * DAY;
-/// How long calls to webhooks are listed once they have ended, in milliseconds.
+/// How long calls to webhooks and pushes to browsers are kept once they have ended, in milliseconds.
 pub const CALLS: i64 = 30 * DAY;
 
 impl Store {
@@ -59,22 +59,26 @@ impl Store {
         Ok(pruned + self.prune_calls(limit, now).await?)
     }
 
-    /// Forgets calls that have ended, with their attempts.
+    /// Forgets calls and pushes that have ended, with their attempts.
     async fn prune_calls(&self, limit: i64, now: i64) -> Result<u64> {
         let before = now - CALLS;
-        let tries = sql(
-            "delete from attempt where (account_id, delivery_id) in (select d.account_id, d.id from delivery d \
-                         where d.kind = 'webhook' and d.settled_at < $1 order by d.settled_at, d.id limit $2)",
-        );
-        let tries = tries.bind(before).bind(limit);
-        let calls = sql(
-            "delete from delivery where (account_id, id) in (select d.account_id, d.id from delivery d \
-                         where d.kind = 'webhook' and d.settled_at < $1 order by d.settled_at, d.id limit $2)",
-        );
-        let calls = calls.bind(before).bind(limit);
+        let calls = [
+            sql("delete from attempt where (account_id, delivery_id) in (select d.account_id, d.id from delivery d \
+                 where d.kind = 'webhook' and d.settled_at < $1 order by d.settled_at, d.id limit $2)")
+            .bind(before).bind(limit),
+            sql("delete from delivery where (account_id, id) in (select d.account_id, d.id from delivery d \
+                 where d.kind = 'webhook' and d.settled_at < $1 order by d.settled_at, d.id limit $2)")
+            .bind(before).bind(limit),
+            sql("delete from attempt where (account_id, delivery_id) in (select d.account_id, d.id from delivery d \
+                 where d.kind = 'push' and d.settled_at < $1 order by d.settled_at, d.id limit $2)")
+            .bind(before).bind(limit),
+            sql("delete from delivery where (account_id, id) in (select d.account_id, d.id from delivery d \
+                 where d.kind = 'push' and d.settled_at < $1 order by d.settled_at, d.id limit $2)")
+            .bind(before).bind(limit),
+        ];
         self.write(async move |tx| {
-            let done = tx.batch([tries.clone(), calls.clone()]).await?;
-            Ok(done.last().map_or(0, |calls| calls.affected))
+            let done = tx.batch(calls.clone()).await?;
+            Ok(done.iter().skip(1).step_by(2).map(|calls| calls.affected).sum())
         })
         .await
     }

@@ -30,6 +30,7 @@ const SHARED: &[Text] = migrations![
     "0023_convenience.sql" = 23 "convenience",
     "0024_earliest.sql" = 24 "earliest",
     "0025_policies.sql" = 25 "policies",
+    "0026_push.sql" = 26 "push",
     "0028_audit.sql" = 28 "audit",
 ];
 const POSTGRES: &[Text] =

@@ -1,5 +1,6 @@
 //! The delivery worker, against real stores and a scripted peer.
 
+mod calls;
 mod convenience;
 mod crash;
 mod deposit;

@@ -24,18 +24,48 @@ async fn call(client: &Client, method: &str, path: &str) -> crate::support::clie
 both!(the_table_has_every_route_and_no_other, |engine| async move {
     let door = Door::open(engine).await;
     let document = door.anybody().get("/openapi.json").await.expect(200);
-    let mut documented = BTreeSet::new();
+    let (mut documented, mut names) = (BTreeSet::new(), BTreeSet::new());
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             documented.insert((method.to_uppercase(), path.clone()));
             assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{method} {path}");
             assert!(operation["security"].is_array(), "{method} {path}");
+            assert!(
+                names.insert(text(operation, "operationId").to_owned()),
+                "{method} {path}: a name of its own"
+            );
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let (name, place) = (text(parameter, "name"), text(parameter, "in"));
+                assert_eq!(path.contains(&format!("{{{name}}}")), place == "path", "{method} {path}: {name}");
+            }
         }
     }
     let table: BTreeSet<_> =
         ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     assert_eq!(documented, table);
     assert_eq!(table.len(), ROUTES.len());
+});
+
+both!(the_text_for_language_models_is_short_and_true, |engine| async move {
+    let door = Door::open(engine).await;
+    let answer = door.anybody().get("/llms.txt").await;
+    assert!(answer.status == 200 && answer.header("content-type").starts_with("text/plain"));
+    let said = answer.text();
+    assert!(said.starts_with("# Restante\n") && said.len() < 4000, "{} octets", said.len());
+    let mut named = 0;
+    for quoted in said.split('`').skip(1).step_by(2) {
+        let Some((method, rest)) = quoted.split_once(' ') else { continue };
+        if !rest.starts_with('/') {
+            continue;
+        }
+        let path = rest.split('?').next().unwrap();
+        assert!(ROUTES.iter().any(|(m, p, _)| (*m, *p) == (method, path)), "there is no {quoted}");
+        named += 1;
+    }
+    assert!(named >= 15, "{named} routes: are they still found?");
+    for link in said.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        assert_eq!(door.anybody().get(link).await.status, 200, "{link}");
+    }
 });
 
 both!(every_route_wants_a_good_credential_with_its_scope, |engine| async move {

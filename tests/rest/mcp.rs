@@ -183,10 +183,51 @@ both!(the_protocol_is_kept, |engine| async move {
     ] {
         assert_eq!(by_ana.post("/mcp", bad).await.expect(400)["error"]["code"], -32600);
     }
-    let other = by_ana.header("mcp-protocol-version", "2026-07-28");
+    let other = by_ana.header("mcp-protocol-version", "2031-01-01");
     let said = other
         .post("/mcp", json!({ "jsonrpc": "2.0", "id": "a", "method": "server/discover" }))
         .await
         .expect(400);
     assert_eq!((&said["id"], &said["error"]["code"]), (&json!("a"), &json!(-32022)));
+});
+
+both!(a_request_may_stand_alone, |engine| async move {
+    let door = Door::open(engine).await;
+    let (_, by_ana, bo, _) = door.two().await;
+    let revision = "2026-07-28";
+    let said = async |method: &str, name: &str, mut params: Value| {
+        params["_meta"] = json!({ "io.modelcontextprotocol/protocolVersion": revision, "io.modelcontextprotocol/clientCapabilities": {} });
+        let mut client = by_ana.header("mcp-protocol-version", revision).header("mcp-method", method);
+        if !name.is_empty() {
+            client = client.header("mcp-name", name);
+        }
+        client.post("/mcp", json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })).await
+    };
+    let hello = said("server/discover", "", json!({})).await.expect(200)["result"].clone();
+    assert!(hello["supportedVersions"].as_array().unwrap().contains(&json!(revision)), "{hello}");
+    assert_eq!((&hello["resultType"], &hello["cacheScope"]), (&json!("complete"), &json!("public")));
+    let tools = said("tools/list", "", json!({})).await.expect(200);
+    assert!(tools["result"]["ttlMs"].is_u64() && tools["result"]["tools"].as_array().unwrap().len() == 6);
+    let send = json!({ "name": "send_message", "arguments": { "to": [bo.address], "text": "Hello" } });
+    let sent = said("tools/call", "send_message", send.clone()).await.expect(200)["result"].clone();
+    assert_eq!((&sent["isError"], &sent["resultType"]), (&json!(false), &json!("complete")));
+    door.app.settle().await;
+    // What the headers say must be what the body says; and there is nothing to begin with.
+    for (method, name, params, status, code) in [
+        ("tools/call", "search", send.clone(), 400, -32020),
+        ("tools/call", "", send, 400, -32020),
+        ("initialize", "", json!({}), 404, -32601),
+        ("tasks/get", "", json!({ "taskId": "x" }), 404, -32601),
+        ("tools/call", "fly", json!({ "name": "fly" }), 400, -32602),
+    ] {
+        let answer = said(method, name, params).await;
+        assert_eq!(
+            (answer.status, &answer.json()["error"]["code"]),
+            (status, &json!(code)),
+            "{method} {name}"
+        );
+    }
+    let bare = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let answer = by_ana.header("mcp-protocol-version", revision).post("/mcp", bare).await;
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(-32602)));
 });

@@ -12,6 +12,7 @@ mod limits;
 mod mcp;
 mod pictures;
 mod promises;
+mod push;
 mod queue;
 mod reading;
 mod sending;

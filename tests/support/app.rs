@@ -134,8 +134,13 @@ impl App {
 
     /// Starts one that may call programs on this machine.
     pub(crate) async fn calling(engine: Engine) -> Self {
+        Self::calling_as(engine, worker_settings(None)).await
+    }
+
+    /// The same with a worker of these settings.
+    pub(crate) async fn calling_as(engine: Engine, settings: Settings) -> Self {
         let near = |config: &mut Config| config.webhooks.private_targets = true;
-        Self::build(engine, worker_settings(None), None, near).await
+        Self::build(engine, settings, None, near).await
     }
 
     /// Starts one that asks this name server.

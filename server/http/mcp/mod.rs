@@ -1,7 +1,8 @@
-//! The Model Context Protocol (MCP, revision 2025-11-25) over streamable HTTP: a thin door for agents, to the handlers of
+//! The Model Context Protocol (MCP, revisions up to 2026-07-28) over streamable HTTP: a thin door for agents, to the handlers of
 //! the REST API. It is stateless: each POST is one JSON-RPC message and is answered with JSON. A question to a person is a
 //! promise, and so is the task that a client may ask for in its place: both last for as long as the answer takes.
 
+mod modern;
 mod task;
 mod tools;
 
@@ -17,7 +18,10 @@ use super::problem::Problem;
 use super::rest::Answered;
 use super::{AppState, Bytes, HeaderMap, StatusCode};
 
-/// The revisions that are spoken, the newest first.
+/// What an agent is told of all this.
+const INSTRUCTIONS: &str = "Messages to people and programs, which they read and answer when it suits them. ask_human returns at \
+    once with a promise; await_answer waits for it, now or days later, any number of times. Reading changes nothing.";
+/// The revisions that begin with a handshake, the newest first; [`modern`] has the one that does not.
 const REVISIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 
 /// Why a JSON-RPC request is refused: its code, and what to say.
@@ -45,7 +49,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
 /// Takes one JSON-RPC message of the Model Context Protocol (streamable HTTP, stateless, answered with JSON).
 #[utoipa::path(post, path = "/mcp", tag = "MCP", request_body = serde_json::Value,
     responses((status = 200, body = serde_json::Value, description = "A JSON-RPC response"), (status = 202, description = "A notification was taken"),
-        (status = 400, body = serde_json::Value, description = "No message that is understood, as a JSON-RPC error")))]
+        (status = 400, body = serde_json::Value, description = "No message that is understood, as a JSON-RPC error"),
+        (status = 404, body = serde_json::Value, description = "No such method, as a JSON-RPC error (from revision 2026-07-28 on)")))]
 pub async fn post(
     State(state): State<AppState>,
     caller: Caller,
@@ -53,9 +58,9 @@ pub async fn post(
     body: Bytes,
 ) -> Answered {
     let spoken = headers.get("mcp-protocol-version").map(|revision| revision.to_str().unwrap_or_default());
-    if let Some(other) = spoken.filter(|revision| !REVISIONS.contains(revision)) {
+    if let Some(other) = spoken.filter(|revision| !modern::supported().contains(revision)) {
         let error = json!({ "code": -32022, "message": format!("{other} is not spoken here"),
-            "data": { "supported": REVISIONS, "requested": other } });
+            "data": { "supported": modern::supported(), "requested": other } });
         let id = serde_json::from_slice::<Value>(&body).map_or(Value::Null, |message| message["id"].clone());
         return Ok(refused(&id, &error));
     }
@@ -83,13 +88,47 @@ pub async fn post(
             &json!({ "code": -32600, "message": "an id is a text or a number" }),
         ));
     }
-    let answer = match answer(&state, caller, &headers, method, &message["params"]).await {
-        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
-        Err(Wrong(code, message)) => {
-            json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
-        }
+    let modern = modern::speaks(&headers, &message);
+    let params = &message["params"];
+    let answer = if modern {
+        alone(&state, caller, &headers, method, params).await
+    } else {
+        answer(&state, caller, &headers, method, params).await
     };
-    Ok(axum::Json(answer).into_response())
+    match answer {
+        Ok(result) => Ok(axum::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })).into_response()),
+        Err(Wrong(code, message)) => {
+            let error = json!({ "code": code, "message": message });
+            let mut response = refused(&id, &error);
+            *response.status_mut() = if modern { modern::status(code) } else { StatusCode::OK };
+            Ok(response)
+        }
+    }
+}
+
+/// A request that stands alone, without a handshake before it.
+async fn alone(
+    state: &AppState,
+    caller: Caller,
+    headers: &HeaderMap,
+    method: &str,
+    params: &Value,
+) -> Result<Value, Wrong> {
+    modern::check(headers, method, params)?;
+    let result = match method {
+        "server/discover" => modern::discover(),
+        "tools/list" => answer(state, caller, headers, method, params).await?,
+        "tools/call" if params.get("task").is_none() => {
+            answer(state, caller, headers, method, params).await?
+        }
+        "tools/call" => return Err(Wrong::parameters("tasks are no part of this revision")),
+        other => return Err(Wrong(-32601, format!("there is no method {other}"))),
+    };
+    Ok(modern::complete(method, result))
+}
+
+fn server() -> Value {
+    json!({ "name": "restante", "title": "Restante", "version": env!("CARGO_PKG_VERSION") })
 }
 
 fn refused(id: &Value, error: &Value) -> Response {
@@ -137,8 +176,7 @@ fn initialize(params: &Value) -> Value {
     json!({
         "protocolVersion": revision,
         "capabilities": { "tools": {}, "tasks": { "cancel": {}, "requests": { "tools": { "call": {} } } } },
-        "serverInfo": { "name": "restante", "title": "Restante", "version": env!("CARGO_PKG_VERSION") },
-        "instructions": "Messages to people and programs, which they read and answer when it suits them. ask_human returns at \
-            once with a promise; await_answer waits for it, now or days later, any number of times. Reading changes nothing.",
+        "serverInfo": server(),
+        "instructions": INSTRUCTIONS,
     })
 }

@@ -15,11 +15,13 @@ use crate::http::problem::{self, Problem};
 
 /// What is typed so far.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Typed {
     /// The beginning of an address, or of a word of a name: 1 to 100 characters.
     q: String,
     /// 1 to 50; 10 when absent.
+    #[param(minimum = 1, maximum = 50)]
     limit: Option<i64>,
 }
 

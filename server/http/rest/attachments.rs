@@ -115,6 +115,7 @@ pub async fn raw(State(state): State<AppState>, caller: Caller, headers: HeaderM
 
 /// How an attachment is shown.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct How {
     /// `1`: a picture is shown in place rather than saved.

@@ -313,6 +313,7 @@ pub async fn resend(State(state): State<AppState>, caller: Caller, Id(id): Id) -
 
 /// The secret of a verification link.
 #[derive(Debug, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// As the link has it.

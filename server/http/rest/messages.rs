@@ -33,6 +33,7 @@ const KEYWORDS: usize = 50;
 
 /// What a list of messages shows. Every part narrows it.
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// A role or an id.
@@ -58,13 +59,15 @@ pub struct Query {
     /// before:2026-01-31 after:, each with - before it for the opposite.
     q: Option<String>,
     /// 1 to 200; 50 when absent.
-    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 200)]
+    #[serde(skip_serializing_if = "crate::http::page::unbound")]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "crate::http::page::unbound")]
     cursor: Option<String>,
     /// Seconds, 0 to 60, to wait until something matches.
-    #[serde(skip_serializing)]
+    #[param(maximum = 60)]
+    #[serde(skip_serializing_if = "crate::http::page::unbound")]
     wait: Option<u64>,
 }
 
@@ -398,6 +401,7 @@ pub async fn change_many(
 
 /// How a message is deleted.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Deletion {
     /// Destroys it at once, wherever it is.

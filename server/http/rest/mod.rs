@@ -19,6 +19,7 @@ pub mod messages;
 pub mod mutes;
 pub mod pictures;
 pub mod promises;
+pub mod push;
 pub mod queue;
 pub mod send;
 pub mod session;
@@ -101,6 +102,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(calls::test))
         .routes(routes!(calls::deliveries))
         .routes(routes!(calls::redeliver))
+        .routes(routes!(push::key))
+        .routes(routes!(push::list, push::create))
+        .routes(routes!(push::delete))
         .routes(routes!(mutes::list, mutes::create))
         .routes(routes!(mutes::delete))
         .routes(routes!(vacation::get, vacation::set, vacation::end))

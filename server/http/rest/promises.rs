@@ -244,9 +244,11 @@ pub(super) async fn message_of(
 
 /// How long to wait.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Patience {
     /// Seconds, 0 to 60, to wait until it is settled. `Prefer: wait=25` does the same.
+    #[param(maximum = 60)]
     wait: Option<u64>,
 }
 
@@ -274,6 +276,7 @@ pub async fn get(
 
 /// Which promises are listed.
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// `asker` (the default) or `asked`.
@@ -283,10 +286,11 @@ pub struct Query {
     /// `delivery` or `answer`.
     kind: Option<String>,
     /// 1 to 200; 50 when absent.
-    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 200)]
+    #[serde(skip_serializing_if = "crate::http::page::unbound")]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "crate::http::page::unbound")]
     cursor: Option<String>,
 }
 

@@ -51,6 +51,7 @@ impl Owed {
 
 /// Which part of the queue.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// Only to this destination: a domain outside.
@@ -58,6 +59,7 @@ pub struct Filter {
     /// Only what is held, or only what is not.
     held: Option<bool>,
     /// 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

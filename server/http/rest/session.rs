@@ -26,6 +26,7 @@ use crate::store::account::{Kind, NewAccount};
 
 /// The secret of a link.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// As the link has it.

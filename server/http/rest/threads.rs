@@ -72,6 +72,7 @@ pub struct Whole {
 
 /// Which threads are listed. Every part narrows it.
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// A role or an id.
@@ -82,10 +83,11 @@ pub struct Query {
     /// What to find in their messages, as in the list of messages.
     q: Option<String>,
     /// 1 to 200; 50 when absent.
-    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 200)]
+    #[serde(skip_serializing_if = "crate::http::page::unbound")]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "crate::http::page::unbound")]
     cursor: Option<String>,
 }
 

@@ -53,9 +53,11 @@ pub struct NewTokenBody {
 
 /// The page of a list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
     /// 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
     pub(super) limit: Option<i64>,
     /// `next_cursor` of the page before.
     pub(super) cursor: Option<String>,

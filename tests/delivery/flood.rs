@@ -127,9 +127,14 @@ both!(dead_destinations_cost_the_others_little, |engine| async move {
     );
     // Other tests run in the same process.
     assert!(most < before + 400, "{before} -> {most} MiB");
-    // Everybody has a turn before anybody has another, however fast this machine is.
-    let turn = (destinations as f64 / rate * 1000.0) as i64;
-    assert!(worst < 3 * turn + 5000, "new mail waited {worst} ms, and a turn takes {turn} ms");
+    // Everybody has a turn before anybody has another: the eighth message to a new destination waits for eight turns of
+    // all, not for what the others have.
+    let before = sql("select coalesce(max((select count(*) from delivery o where o.outcome = 'relayed' \
+                      and o.settled_at > d.created_at and o.settled_at < d.settled_at)), 0) from delivery d \
+                      where d.destination like 'fresh%'");
+    let (before,): (i64,) = post.app.store.one(before).await.unwrap();
+    println!("{engine:?}: {before} went before the new mail that waited longest");
+    assert!(before <= (destinations * 10) as i64, "{before} went before new mail");
     // The dead ones were tried a few times, not once for each message.
     let tries = sql("select count(*) from attempt where code is null");
     let (tries,): (i64,) = post.app.store.one(tries).await.unwrap();

@@ -195,6 +195,16 @@ promise.settled_at bigint
 promise.settled_via text
 promise.reminded_at bigint
 promise.callback_url text
+push.account_id uuid not null
+push.id uuid not null
+push.endpoint text not null
+push.p256dh bytea not null
+push.auth bytea not null
+push.kinds text not null
+push.credential_id uuid not null
+push.cursor bigint not null
+push.failing_since bigint
+push.created_at bigint not null
 question.account_id uuid not null
 question.promise_id uuid not null
 question.revision bigint not null
@@ -361,6 +371,8 @@ pause CHECK (one)
 pause PRIMARY KEY (one)
 preference PRIMARY KEY (account_id)
 promise PRIMARY KEY (account_id, id)
+push PRIMARY KEY (account_id, id)
+push UNIQUE (account_id, endpoint)
 question PRIMARY KEY (account_id, promise_id, revision)
 reply_address PRIMARY KEY (digest)
 respondent PRIMARY KEY (account_id, promise_id, key)
@@ -400,6 +412,8 @@ CREATE INDEX delivery_digest ON public.delivery USING btree (digest) WHERE (dige
 CREATE INDEX delivery_due ON public.delivery USING btree (lane, destination, due_at, id) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
 CREATE INDEX delivery_lease ON public.delivery USING btree (lease) WHERE (lease IS NOT NULL)
 CREATE INDEX delivery_open ON public.delivery USING btree (account_id, id) WHERE (settled_at IS NULL)
+CREATE INDEX delivery_push ON public.delivery USING btree (account_id, subject_id, email_id) WHERE (kind = 'push'::text)
+CREATE INDEX delivery_pushed ON public.delivery USING btree (settled_at) WHERE ((kind = 'push'::text) AND (settled_at IS NOT NULL))
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
 CREATE INDEX delivery_timer ON public.delivery USING btree (account_id, subject_id) WHERE ((kind = 'timer'::text) AND (settled_at IS NULL))
 CREATE INDEX delivery_webhook ON public.delivery USING btree (account_id, subject_id, id) WHERE (kind = 'webhook'::text)
@@ -416,6 +430,7 @@ CREATE INDEX email_unseen ON public.email USING btree (account_id, mailbox_id, r
 CREATE INDEX event_at ON public.event USING btree (at)
 CREATE INDEX idempotency_created ON public.idempotency USING btree (created_at)
 CREATE INDEX promise_pending ON public.promise USING btree (account_id, id) WHERE (state = 'pending'::text)
+CREATE INDEX push_endpoint ON public.push USING btree (endpoint)
 CREATE INDEX reply_address_account ON public.reply_address USING btree (account_id, email_id)
 CREATE INDEX respondent_id ON public.respondent USING btree (account_id, promise_id, id)
 CREATE INDEX search_doc ON public.search USING gin (doc)
@@ -455,6 +470,8 @@ CREATE UNIQUE INDEX mute_pkey ON public.mute USING btree (account_id, id)
 CREATE UNIQUE INDEX pause_pkey ON public.pause USING btree (one)
 CREATE UNIQUE INDEX preference_pkey ON public.preference USING btree (account_id)
 CREATE UNIQUE INDEX promise_pkey ON public.promise USING btree (account_id, id)
+CREATE UNIQUE INDEX push_account_id_endpoint_key ON public.push USING btree (account_id, endpoint)
+CREATE UNIQUE INDEX push_pkey ON public.push USING btree (account_id, id)
 CREATE UNIQUE INDEX question_pkey ON public.question USING btree (account_id, promise_id, revision)
 CREATE UNIQUE INDEX reply_address_pkey ON public.reply_address USING btree (digest)
 CREATE UNIQUE INDEX respondent_pkey ON public.respondent USING btree (account_id, promise_id, key)

@@ -257,6 +257,20 @@ CREATE TABLE promise (
   settled_at bigint, settled_via text, reminded_at bigint, callback_url text,
   primary key (account_id, id)
 );
+CREATE TABLE push (
+  account_id uuid not null,
+  id uuid not null,
+  endpoint text not null,
+  p256dh bytea not null,              -- the browser's public key (RFC 8291)
+  auth bytea not null,                -- its authentication secret
+  kinds text not null,                -- separated by spaces: question, message
+  credential_id uuid not null,        -- the session or token it was made with: it ends with that
+  cursor bigint not null,             -- how far the account's log was looked through for it
+  failing_since bigint,
+  created_at bigint not null,
+  primary key (account_id, id),
+  unique (account_id, endpoint)
+);
 CREATE TABLE question (
   account_id uuid not null,           -- who asked
   promise_id uuid not null,
@@ -452,6 +466,8 @@ CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
 CREATE INDEX delivery_due on delivery (lane, destination, due_at, id) where settled_at is null and held_at is null;
 CREATE INDEX delivery_lease on delivery (lease) where lease is not null;
 CREATE INDEX delivery_open on delivery (account_id, id) where settled_at is null;
+CREATE INDEX delivery_push on delivery (account_id, subject_id, email_id) where kind = 'push';
+CREATE INDEX delivery_pushed on delivery (settled_at) where kind = 'push' and settled_at is not null;
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
 CREATE INDEX delivery_timer on delivery (account_id, subject_id) where kind = 'timer' and settled_at is null;
 CREATE INDEX delivery_webhook on delivery (account_id, subject_id, id) where kind = 'webhook';
@@ -468,6 +484,7 @@ CREATE INDEX email_unseen on email (account_id, mailbox_id, received_at, id) whe
 CREATE INDEX event_at on event (at);
 CREATE INDEX idempotency_created on idempotency (created_at);
 CREATE INDEX promise_pending on promise (account_id, id) where state = 'pending';
+CREATE INDEX push_endpoint on push (endpoint);
 CREATE INDEX reply_address_account on reply_address (account_id, email_id);
 CREATE INDEX respondent_id on respondent (account_id, promise_id, id);
 CREATE INDEX sts_policy_expires on sts_policy (expires_at);

@@ -43,6 +43,7 @@ impl From<Entry> for Audited {
 
 /// Which part of the log.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// Only of this action, such as `token.created`.

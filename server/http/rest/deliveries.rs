@@ -77,6 +77,7 @@ impl From<AttemptRow> for Attempt {
 
 /// Why a delivery failed.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FailureReason)]
 pub struct Reason {
     /// `permanent`, `expired`, `suppressed` or `rejected_locally`.
     class: String,

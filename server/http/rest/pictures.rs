@@ -83,6 +83,7 @@ impl Drop for Place {
 
 /// Which picture.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     /// Its address, as `data-src` has it in `html_safe` of this message.

@@ -29,6 +29,7 @@ const NAMED: usize = 1000;
 
 /// Something owed, of whatever account; without anything of its content.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueueEntry)]
 pub struct Owed {
     account_id: Uuid,
     /// `mail`, `notice` or `timer`.

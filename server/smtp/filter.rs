@@ -79,7 +79,10 @@ impl Filter {
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         let place = timeout(self.within, self.places.clone().acquire_owned()).await;
         if place.is_err() {
-            tracing::warn!(filter = %self.url, "the filter is behind: a message is taken without its verdict");
+            tracing::warn!(
+                filter = self.url.host_str(),
+                "the filter is behind: a message is taken without its verdict"
+            );
         }
         place.ok()?.ok()
     }
@@ -110,12 +113,12 @@ impl Filter {
         };
         match said {
             Ok(answer) => {
-                let verdict = verdict(answer);
+                let verdict = verdict(&answer);
                 tracing::info!(?verdict, "the filter has judged a message");
                 verdict
             }
             Err(error) => {
-                tracing::warn!(%error, filter = %self.url, "a message is taken without the filter's verdict");
+                tracing::warn!(%error, filter = self.url.host_str(), "a message is taken without the filter's verdict");
                 Verdict::Accept
             }
         }
@@ -123,7 +126,7 @@ impl Filter {
 }
 
 /// Greylisting is not wanted, so what asks for that is taken.
-fn verdict(answer: Answer) -> Verdict {
+fn verdict(answer: &Answer) -> Verdict {
     let reason = |otherwise: &str| {
         let said = answer.messages.smtp_message.as_deref().unwrap_or(otherwise);
         let clean = said.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' });
@@ -154,10 +157,10 @@ mod tests {
                 Verdict::Defer("later  250 fine".into()),
             ),
         ] {
-            assert_eq!(verdict(serde_json::from_str(answer).unwrap()), expected, "{answer}");
+            assert_eq!(verdict(&serde_json::from_str(answer).unwrap()), expected, "{answer}");
         }
         let long =
             Answer { action: "reject".into(), messages: Messages { smtp_message: Some("x".repeat(5000)) } };
-        assert_eq!(verdict(long), Verdict::Reject("x".repeat(REASON)));
+        assert_eq!(verdict(&long), Verdict::Reject("x".repeat(REASON)));
     }
 }

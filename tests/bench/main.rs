@@ -6,7 +6,7 @@
 //! than three times. `BENCH_POSTGRES` names a server to measure as well, `BENCH_ROUNDS` how many rounds, `BENCH_SMTP` a
 //! command that prints the rates of Postfix's smtpd at 32 and 128 sessions, and that of Postfix to Dovecot's LMTP.
 //! `BENCH_LARGE=0` leaves the accounts of a million messages out; `BENCH_WAITS` is how many waits are parked (10,000), a
-//! tenth of it how many streams are open. With `--relay` mail out is measured instead.
+//! tenth of it how many streams are open. With `relay` mail out is measured instead.
 
 mod load;
 mod process;
@@ -253,7 +253,7 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let (names, dirs): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|argument| {
-        ["accept", "queue", "filed", "wait", "read", "process"].contains(&argument.as_str())
+        ["accept", "queue", "filed", "wait", "read", "process", "relay"].contains(&argument.as_str())
     });
     let dir = dirs.first().map_or_else(std::env::temp_dir, PathBuf::from);
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
@@ -269,7 +269,7 @@ fn main() -> anyhow::Result<()> {
     let postgres = std::env::var("BENCH_POSTGRES").ok();
     let rounds: usize = std::env::var("BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if std::env::args().any(|argument| argument == "--relay") {
+    if names.iter().any(|name| name == "relay") {
         return runtime.block_on(relay::run(&dir, postgres.as_deref(), rounds));
     }
     let mut table = Table::default();

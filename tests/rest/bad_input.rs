@@ -190,7 +190,7 @@ both!(routes_and_methods_that_are_not_there, |engine| async move {
     by_ana.send(by_ana.request(Method::TRACE, "/v1/me")).await.problem(405, "method_not_allowed");
     let over = by_ana.request(Method::POST, "/v1/me").header("x-http-method-override", "GET");
     by_ana.send(over).await.problem(405, "method_not_allowed");
-    for path in ["/v1/push", "/v1/messages/batch", "/jmap"] {
+    for path in ["/v1/messages/claim", "/v1/messages/batch", "/jmap"] {
         by_ana.post(path, json!({})).await.problem(501, "not_supported_yet");
     }
 });

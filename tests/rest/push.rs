@@ -28,9 +28,12 @@ const AUTH: [u8; 16] = [9; 16];
 /// One push: its path, headers and body.
 type Pushed = (String, HeaderMap, Vec<u8>);
 
+/// A status and a field of each answer to come.
+type Answers = VecDeque<(u16, &'static str)>;
+
 /// A push service: it answers as it is told, and remembers.
 #[derive(Clone)]
-struct Service(Arc<Mutex<(Vec<Pushed>, VecDeque<(u16, &'static str)>)>>, SocketAddr);
+struct Service(Arc<Mutex<(Vec<Pushed>, Answers)>>, SocketAddr);
 
 impl Service {
     async fn start() -> Self {

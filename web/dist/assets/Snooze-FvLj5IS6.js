@@ -1,1 +1,0 @@
-import{Cn as e,Sn as t,c as n}from"./first-DVZcpBIf.js";import{n as r}from"./Sheet-CiKNcGr4.js";import{t as i}from"./When-JdsX9e-e.js";function a(a,o){e(o,!0),i(a,{get title(){return r.snooze},get close(){return o.close},choose:e=>n.snooze(o.rows,e)}),t()}export{a as default};

@@ -18,7 +18,10 @@ test('what others did meanwhile stands, and is told; two tabs agree', async ({ p
 
   await page.context().setOffline(true);
   await page.getByRole('option', { name: 'One' }).click();
+  // It is tried once, by whichever tab, and waits from then on.
+  const tried = page.context().waitForEvent('requestfailed', (request) => request.method() === 'PATCH' || /\/v1\/threads\/[\w-]+$/.test(request.url()));
   await page.keyboard.press('e');
+  await tried;
   await expect(second.getByRole('option')).toHaveCount(1); // without any server
   const { id } = await ana.received('One');
   await ana.api('PATCH', `/v1/messages/${id}`, { mailbox: 'junk' });

@@ -157,11 +157,7 @@ impl Inner {
         until: i64,
         now: i64,
     ) -> Result<()> {
-        let tries = usize::try_from(leased.attempts - 1).unwrap_or(0);
-        let gap = GAPS[tries.min(GAPS.len() - 1)] * 1000;
-        // A fifth more or less, so that what failed together is not tried together.
-        let jittered = gap + (gap as f64 * (self.context.ids.chance() - 0.5) * 0.4) as i64;
-        let due = now + jittered.max(asked);
+        let due = now + self.gap(&GAPS, leased.attempts).max(asked);
         if due >= until {
             return self.end_call(leased, failed("expired", "gave_up"), Some(attempt)).await;
         }
@@ -223,7 +219,8 @@ impl Inner {
 
     /// The request; none if it cannot be written.
     async fn push_call(&self, row: &PushRow, word: &Word) -> Result<Option<Call>> {
-        let (now, vapid) = (self.now(), Vapid::of(&self.context.store, self.now()).await?);
+        let now = self.now();
+        let vapid = Vapid::of(&self.context.store, now).await?;
         let Ok(url) = row.endpoint.parse::<Url>() else { return Ok(None) };
         let subject = if self.settings.public_url.starts_with("https:") {
             self.settings.public_url.clone()

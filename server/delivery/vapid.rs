@@ -29,7 +29,7 @@ impl Vapid {
             key.map(|key| key.as_ref().to_vec()).map_err(|_| Error::Unusable("there is no chance".into()))
         };
         let kept = store.push_key(new, now).await?;
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &kept, &random);
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, kept, &random);
         pair.map(Self).map_err(|_| Error::Unusable("the key of web push is damaged".into()))
     }
 

@@ -143,12 +143,16 @@ impl Inner {
         if now >= last {
             return self.end_call(leased, failed("expired", "gave_up"), Some(attempt)).await;
         }
-        let tries = usize::try_from(leased.attempts - 1).unwrap_or(0);
-        let gap = GAPS[tries.min(GAPS.len() - 1)] * 1000;
-        // A fifth more or less, so that what failed together is not tried together.
-        let jittered = gap + (gap as f64 * (self.context.ids.chance() - 0.5) * 0.4) as i64;
-        let due = (now + jittered.max(asked)).min(last);
+        let due = (now + self.gap(&GAPS, leased.attempts).max(asked)).min(last);
         self.record(|now| self.context.store.defer(leased.clone(), attempt.clone(), due, now)).await
+    }
+
+    /// How long a call that was tried so often waits, in milliseconds: as these seconds have it, the last of them from
+    /// then on, and a fifth more or less, so that what failed together is not tried together.
+    pub(super) fn gap(&self, seconds: &[i64], attempts: i64) -> i64 {
+        let tries = usize::try_from(attempts - 1).unwrap_or(0);
+        let gap = seconds.get(tries).or(seconds.last()).copied().unwrap_or_default() * 1000;
+        gap + (gap as f64 * (self.context.ids.chance() - 0.5) * 0.4) as i64
     }
 
     pub(super) async fn end_call(

@@ -19,6 +19,9 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::address::is_public;
+use super::names::Names;
+#[cfg(test)]
+use super::names::These;
 use super::resolve::Resolver;
 
 /// Addresses of one name that are tried.
@@ -97,36 +100,6 @@ pub struct Answer {
     pub whole: bool,
     /// Who answered.
     pub remote: SocketAddr,
-}
-
-/// Who looks names up.
-#[derive(Clone)]
-enum Names {
-    System,
-    Resolver(Box<Resolver>),
-    #[cfg(test)]
-    These(These),
-}
-
-#[cfg(test)]
-type These = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
-
-impl Names {
-    async fn of(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
-        let at = |address| SocketAddr::new(address, port);
-        match self {
-            Names::System => {
-                let found = tokio::net::lookup_host((name, port)).await.map_err(|_| Error::NoSuchName)?;
-                Ok(found.take(32).collect())
-            }
-            Names::Resolver(resolver) => {
-                let found = resolver.addresses(name).await.map_err(|_| Error::NoSuchName)?;
-                Ok(found.into_iter().map(at).collect())
-            }
-            #[cfg(test)]
-            Names::These(names) => Ok(names(name).into_iter().map(at).collect()),
-        }
-    }
 }
 
 /// The client; clones share its certificates.

@@ -3,5 +3,6 @@
 pub mod address;
 pub mod domain;
 pub mod http;
+mod names;
 pub mod resolve;
 pub mod sts;

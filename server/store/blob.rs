@@ -302,7 +302,7 @@ impl Store {
     }
 
     /// What was found out about an account's message when it came from outside, none where nothing was checked; and
-    /// whether it is filed as a reply that is not known to be its owner's.
+    /// whether it is filed as a reply that is not known to be its owner's, and whether its thread is muted.
     ///
     /// # Errors
     /// The database's.
@@ -310,14 +310,16 @@ impl Store {
         &self,
         account: Uuid,
         email: Uuid,
+        thread: Uuid,
         digest: &Digest,
-    ) -> Result<(Option<Authentication>, bool)> {
+    ) -> Result<(Option<Authentication>, bool, bool)> {
         let kept = sql("select authentication, exists (select 1 from unverified_reply \
-                        where account_id = $1 and email_id = $2 and confirmed_at is null) from blob where digest = $3");
-        let row: Option<(Option<String>, bool)> =
-            self.first(kept.bind(account).bind(email).bind(*digest)).await?;
-        let (kept, unverified) = row.unwrap_or_default();
-        Ok((kept.and_then(|kept| serde_json::from_str(&kept).ok()), unverified))
+                        where account_id = $1 and email_id = $2 and confirmed_at is null), exists (select 1 from mute \
+                        where account_id = $1 and kind = 'thread' and value = $3) from blob where digest = $4");
+        let kept = kept.bind(account).bind(email).bind(thread.to_string()).bind(*digest);
+        let row: Option<(Option<String>, bool, bool)> = self.first(kept).await?;
+        let (kept, unverified, muted) = row.unwrap_or_default();
+        Ok((kept.and_then(|kept| serde_json::from_str(&kept).ok()), unverified, muted))
     }
 
     fn stored(&self, digest: &Digest, row: Row) -> Stored {

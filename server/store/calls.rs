@@ -104,6 +104,13 @@ pub(super) fn call_back(asker: Uuid, promise: Uuid, url: &str, now: i64) -> Vec<
     NewDelivery::insert(&[owed(asker, promise, id, format!("callback:{host}"), Told::Settled, now)])
 }
 
+/// How far a log was read by these events, of which at most `most` were asked for. An event is written with its number,
+/// so nothing below what the log had reached is still to come.
+pub(super) fn reached(events: &[EventRow], most: i64, modseq: i64) -> i64 {
+    let last = events.last().map_or(0, |event| event.seq);
+    if events.len() as i64 == most { last } else { last.max(modseq) }
+}
+
 impl Store {
     /// Owes webhooks what has happened since they were last looked at: one call for each event they want. Whether
     /// there was anything.
@@ -140,19 +147,21 @@ impl Store {
             let previous = told.replace(event.seq);
             calls.push(call(&webhook, ids.id(now), Told::Event { seq: event.seq, previous }, now));
         }
-        // An event is written with its number, so nothing below it is still to come.
-        let last = events.last().map_or(0, |event| event.seq);
-        let reached = if events.len() as i64 == AT_ONCE { last } else { last.max(modseq) };
-        let before = webhook.cursor;
+        // A webhook that is just being changed is looked at again.
+        let on = sql(
+            "update webhook set cursor = $1, told = $2 where account_id = $3 and id = $4 and cursor = $5 \
+                      and disabled_at is null",
+        );
+        let on = on.bind(reached(&events, AT_ONCE, modseq)).bind(told).bind(account).bind(id);
+        self.owe_from(on.bind(webhook.cursor), calls).await
+    }
+
+    /// Moves a cursor on, and owes what lies before it. Of two nodes one does; whether it was this one.
+    pub(super) async fn owe_from(&self, on: Statement, owed: Vec<NewDelivery>) -> Result<bool> {
         let done = self.write(async move |tx| {
-            // Of two nodes, one hands out; and a webhook that is just being changed is looked at again.
-            let on = sql(
-                "update webhook set cursor = $1, told = $2 where account_id = $3 and id = $4 and cursor = $5 \
-                          and disabled_at is null",
-            );
-            let mut batch = vec![on.bind(reached).bind(told).bind(account).bind(id).bind(before).expect(1)];
-            batch.extend(NewDelivery::insert(&calls));
-            if !calls.is_empty() {
+            let mut batch = vec![on.clone().expect(1)];
+            batch.extend(NewDelivery::insert(&owed));
+            if !owed.is_empty() {
                 tx.ring(Topic::Queue);
             }
             tx.batch(batch).await.map(drop)

@@ -117,6 +117,15 @@ impl Statement {
         self
     }
 
+    /// Puts fixed text before and after.
+    #[must_use]
+    pub(super) fn within(mut self, before: &'static str, after: &'static str) -> Self {
+        for text in [&mut self.sqlite, &mut self.postgres] {
+            *text = format!("{before}{text}{after}").into();
+        }
+        self
+    }
+
     /// Appends a placeholder and binds it.
     #[must_use]
     pub fn push_bind(mut self, v: impl Into<Value>) -> Self {

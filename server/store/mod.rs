@@ -42,6 +42,7 @@ pub mod respondent;
 pub mod returns;
 pub mod schema;
 pub mod search;
+mod secret;
 pub mod settle;
 pub mod snooze;
 mod spool;
@@ -188,6 +189,8 @@ struct Inner {
     file: Option<PathBuf>,
     /// What return addresses are proved by, once it was read.
     return_key: tokio::sync::OnceCell<[u8; 32]>,
+    /// What pushes are signed with, once it was read.
+    push_key: tokio::sync::OnceCell<Vec<u8>>,
 }
 
 enum Engine {
@@ -237,7 +240,7 @@ impl Store {
             database = Some(file);
             opened
         };
-        let return_key = tokio::sync::OnceCell::new();
+        let (return_key, push_key) = (tokio::sync::OnceCell::new(), tokio::sync::OnceCell::new());
         let (credentials, domains) = (Together::default(), account::Domains::default());
         let inner = Inner {
             engine,
@@ -250,6 +253,7 @@ impl Store {
             domains,
             file: database,
             return_key,
+            push_key,
         };
         Ok(Self(Arc::new(inner), Arc::new([])))
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::db::{self, Statement};
+use super::db::Statement;
 use super::email::EmailRow;
 use super::{Engine, Error, Result, Store};
 
@@ -22,14 +22,9 @@ impl Store {
     /// The database's.
     pub(super) async fn email_rows(&self, list: Statement) -> Result<Vec<EmailRow>> {
         let mut rows: Vec<EmailRow> = match &self.0.engine {
-            Engine::Sqlite(reads) => {
-                let (text, args) = list.sqlite();
-                let text = format!("{HEAD}{text})");
-                let done =
-                    reads.read(async |connection| db::sqlite_read(connection, text, args).await).await?;
-                let packed: Vec<(String,)> = done.last().map_or_else(|| Ok(Vec::new()), db::Done::rows)?;
-                let json = packed.first().map_or("[]", |(json,)| json.as_str());
-                serde_json::from_str(json)
+            Engine::Sqlite(_) => {
+                let (json,): (String,) = self.one(list.within(HEAD, ")")).await?;
+                serde_json::from_str(&json)
                     .map_err(|error| Error::Unusable(format!("a damaged email: {error}")))?
             }
             Engine::Postgres(..) => self.all(list).await?,

@@ -3,9 +3,10 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::calls::reached;
 use super::db::sql;
 use super::delivery::{Lane, NewDelivery};
-use super::{Error, Result, Store, Topic};
+use super::{Error, Result, Store};
 use crate::mail::id::Ids;
 
 /// Subscriptions of one account.
@@ -65,22 +66,22 @@ const PUSHES: &str = "select p.account_id, p.id, p.endpoint, p.p256dh, p.auth, p
 
 impl Store {
     /// Keeps a subscription, which is told of what happens from now on. A browser has one: if it is known, its keys and
-    /// wishes are those given now, and whoever had it before has it no more. The id that it has, and whether it is new.
+    /// wishes are those given now, and whoever had it before has it no more. As it is kept, and whether it is new.
     ///
     /// # Errors
     /// [`Error::Conflict`]: the account has [`MOST`] of them.
-    pub async fn subscribe(&self, row: PushRow) -> Result<(Uuid, bool)> {
+    pub async fn subscribe(&self, row: PushRow) -> Result<(PushRow, bool)> {
         self.write_for([row.account_id], async move |tx| {
             // Of two at once, the second sees the first.
             super::email::lock(tx, row.account_id).await?;
             let others = sql("delete from push where endpoint = $1 and account_id <> $2");
             tx.run(others.bind(&row.endpoint).bind(row.account_id)).await?;
             let known = sql("update push set p256dh = $1, auth = $2, kinds = $3, credential_id = $4, \
-                             failing_since = null where account_id = $5 and endpoint = $6 returning id");
+                             failing_since = null where account_id = $5 and endpoint = $6 returning id, created_at");
             let known = known.bind(&row.p256dh).bind(&row.auth).bind(&row.kinds).bind(row.credential_id);
             let known = known.bind(row.account_id).bind(&row.endpoint);
-            if let Some((id,)) = tx.first::<(Uuid,)>(known).await? {
-                return Ok((id, false));
+            if let Some((id, created_at)) = tx.first::<(Uuid, i64)>(known).await? {
+                return Ok((PushRow { id, created_at, ..row.clone() }, false));
             }
             let put = sql(
                 "insert into push (account_id, id, endpoint, p256dh, auth, kinds, credential_id, cursor, created_at) \
@@ -89,7 +90,7 @@ impl Store {
             );
             let put = put.bind(row.account_id).bind(row.id).bind(&row.endpoint).bind(&row.p256dh).bind(&row.auth);
             let put = put.bind(&row.kinds).bind(row.credential_id).bind(row.created_at).bind(MOST);
-            if tx.run(put).await? == 1 { Ok((row.id, true)) } else { Err(Error::Conflict) }
+            if tx.run(put).await? == 1 { Ok((row.clone(), true)) } else { Err(Error::Conflict) }
         })
         .await
     }
@@ -179,21 +180,16 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn push_key(&self, new: impl FnOnce() -> Result<Vec<u8>>, now: i64) -> Result<Vec<u8>> {
-        let read = || sql("select value from secret where name = $1").bind(KEY);
-        if let Some((key,)) = self.first::<(Vec<u8>,)>(read()).await? {
-            return Ok(key);
-        }
-        let new = new()?;
-        self.write(async move |tx| {
-            let keep = sql("insert into secret (name, value, created_at) values ($1, $2, $3) \
-                            on conflict (name) do nothing");
-            tx.run(keep.bind(KEY).bind(&new).bind(now)).await?;
-            let (key,): (Vec<u8>,) =
-                tx.one(sql("select value from secret where name = $1").bind(KEY)).await?;
-            Ok(key)
-        })
-        .await
+    pub async fn push_key(&self, new: impl FnOnce() -> Result<Vec<u8>>, now: i64) -> Result<&[u8]> {
+        let read = || async {
+            if let Some(key) = self.secret(KEY).await? {
+                return Ok(key);
+            }
+            self.keep_secret(KEY, new()?, now).await?;
+            // Another node may have been faster.
+            self.secret(KEY).await?.ok_or(Error::NotFound)
+        };
+        self.0.push_key.get_or_try_init(read).await.map(Vec::as_slice)
     }
 
     /// Owes browsers what has happened since they were last looked at. Whether there was anything.
@@ -256,25 +252,9 @@ impl Store {
                 due_at: now,
                 created_at: now,
             });
-        let owed: Vec<NewDelivery> = owed.collect();
-        // An event is written with its number, so nothing below it is still to come.
-        let last = events.last().map_or(0, |event| event.seq);
-        let reached = if events.len() as i64 == AT_ONCE { last } else { last.max(modseq) };
-        let done = self.write(async move |tx| {
-            // Of two nodes, one hands out.
-            let on = sql("update push set cursor = $1 where account_id = $2 and id = $3 and cursor = $4");
-            let mut batch = vec![on.bind(reached).bind(account_id).bind(id).bind(cursor).expect(1)];
-            batch.extend(NewDelivery::insert(&owed));
-            if !owed.is_empty() {
-                tx.ring(Topic::Queue);
-            }
-            tx.batch(batch).await.map(drop)
-        });
-        match done.await {
-            Ok(()) => Ok(true),
-            Err(Error::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let on = sql("update push set cursor = $1 where account_id = $2 and id = $3 and cursor = $4");
+        let on = on.bind(reached(&events, AT_ONCE, modseq)).bind(account_id).bind(id).bind(cursor);
+        self.owe_from(on, owed.collect()).await
     }
 }
 

@@ -55,17 +55,10 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn keep_return_key(&self, key: [u8; 32], now: i64) -> Result<()> {
-        let there: Option<(String,)> =
-            self.first(sql("select name from secret where name = $1").bind(KEY)).await?;
-        if there.is_some() {
-            return Ok(());
+        match self.secret(KEY).await? {
+            Some(_) => Ok(()),
+            None => self.keep_secret(KEY, key.to_vec(), now).await,
         }
-        self.write(async move |tx| {
-            let keep = sql("insert into secret (name, value, created_at) values ($1, $2, $3) \
-                            on conflict (name) do nothing");
-            tx.run(keep.bind(KEY).bind(key).bind(now)).await.map(drop)
-        })
-        .await
     }
 
     /// The key of return addresses.
@@ -74,9 +67,7 @@ impl Store {
     /// [`Error::Unusable`]: there is none; the database's.
     pub async fn return_key(&self) -> Result<&[u8; 32]> {
         let read = || async {
-            let row: Option<(Vec<u8>,)> =
-                self.first(sql("select value from secret where name = $1").bind(KEY)).await?;
-            let key = row.and_then(|(value,)| value.try_into().ok());
+            let key = self.secret(KEY).await?.and_then(|value| value.try_into().ok());
             key.ok_or_else(|| Error::Unusable("the key of return addresses is missing".into()))
         };
         self.0.return_key.get_or_try_init(read).await

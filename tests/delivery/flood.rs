@@ -125,8 +125,7 @@ both!(dead_destinations_cost_the_others_little, |engine| async move {
         "{engine:?}: {good} to {destinations} destinations, {dead} dead: {rate:.0}/s, memory {before} -> {most} MiB, \
          new mail {median} ms, at worst {worst} ms"
     );
-    // Other tests run in the same process.
-    assert!(most < before + 400, "{before} -> {most} MiB");
+    assert!(most < before + 150, "{before} -> {most} MiB");
     // Everybody has a turn before anybody has another: the eighth message to a new destination waits for eight turns of
     // all, not for what the others have.
     let before = sql("select coalesce(max((select count(*) from delivery o where o.outcome = 'relayed' \

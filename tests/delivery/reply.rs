@@ -84,8 +84,9 @@ both!(whoever_was_told_confirms_a_reply_from_elsewhere, |engine| async move {
     assert!(post.inbox(ana).await.is_empty(), "nothing is said in Bo's name");
     let copy = post.inbox(bo).await.remove(0);
     assert_eq!(copy.from_address.as_deref(), Some("bo@work.test"));
-    let unverified =
-        async || post.app.store.evidence(bo.id, copy.id, &copy.digest().unwrap()).await.unwrap().1;
+    let unverified = async || {
+        post.app.store.evidence(bo.id, copy.id, copy.thread_id, &copy.digest().unwrap()).await.unwrap().1
+    };
     assert!(unverified().await);
     // The one who was told is asked, not the one the mail says it is from; nobody can answer that mail.
     let mails = told.mta.wait(3).await;

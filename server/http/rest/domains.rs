@@ -141,7 +141,7 @@ pub struct Check {
     responses((status = 200, body = Looked), (status = 404)))]
 pub async fn check(State(state): State<AppState>, _: Caller, Path(name): Path<String>) -> Answered {
     let name = name.to_lowercase();
-    if !state.store.domains(MOST).await?.iter().any(|(known, _)| *known == name) {
+    if !state.store.local_domains().await?.contains(&name) {
         return Err(Problem::not_found());
     }
     let resolver = state.submission.names.as_ref().ok_or_else(|| {

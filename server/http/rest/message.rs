@@ -157,8 +157,8 @@ pub(super) async fn full(state: &AppState, row: EmailRow) -> Result<(Message, St
     let around = Around::read(state, rows[0].account_id, &rows).await?;
     let [row] = rows;
     let content = state.store.content(&row.digest()?).await?;
-    let (authentication, unverified) = state.store.evidence(row.account_id, row.id, &row.digest()?).await?;
-    let muted = !state.store.muted_threads(row.account_id, &[row.thread_id]).await?.is_empty();
+    let (authentication, unverified, muted) =
+        state.store.evidence(row.account_id, row.id, row.thread_id, &row.digest()?).await?;
     let ask = match around.promise(&row) {
         Some(promise) => Some(ask_full(state, &row, promise, around.asked(&row)).await?),
         None => None,

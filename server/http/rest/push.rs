@@ -142,16 +142,15 @@ pub async fn create(State(state): State<AppState>, caller: Caller, Json(new): Js
         failing_since: None,
         created_at: now,
     };
-    let (id, fresh) = state.store.subscribe(row.clone()).await.map_err(|error| match error {
+    let (row, fresh) = state.store.subscribe(row).await.map_err(|error| match error {
         store::Error::Conflict => {
             let detail = format!("An account has at most {MOST} browsers that are told.");
             Problem::new(&problem::TOO_MANY_SUBSCRIPTIONS, detail)
         }
         other => other.into(),
     })?;
-    let mut kept = state.store.subscriptions(caller.account.id).await?.into_iter();
-    let shown = Push::from(kept.find(|kept| kept.id == id).unwrap_or(PushRow { id, ..row }));
-    let mut response = created(&format!("/v1/push/{id}"), &shown);
+    let shown = Push::from(row);
+    let mut response = created(&format!("/v1/push/{}", shown.id), &shown);
     if !fresh {
         *response.status_mut() = StatusCode::OK;
     }

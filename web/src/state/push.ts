@@ -4,7 +4,7 @@ import { prefs, setPref } from './prefs.svelte.ts';
 
 /** Under this name local storage keeps what the server calls this browser's subscription. */
 const KEY = 'restante.push';
-interface Kept { id: string; endpoint: string }
+interface Kept { id: string }
 
 function kept(): Kept | null { try { return JSON.parse(localStorage.getItem(KEY) ?? 'null') as Kept | null; } catch { return null; } }
 function keep(value: Kept | null): void { try { if (value === null) localStorage.removeItem(KEY); else localStorage.setItem(KEY, JSON.stringify(value)); } catch { /* it is made again the next time */ } }
@@ -12,7 +12,7 @@ function keep(value: Kept | null): void { try { if (value === null) localStorage
 /** Whether the server wakes this browser, so that the page itself has nothing to show. */
 export const pushing = (): boolean => kept() !== null;
 
-/** Subscribes, or renews what the browser has changed. A server or a browser without push is no trouble: then only open pages tell. */
+/** Subscribes, or renews that: what the browser has changed, and for whose session it is. A server or a browser without push is no trouble: then only open pages tell. */
 export async function subscribe(): Promise<void> {
   if (!('serviceWorker' in navigator) || !('PushManager' in globalThis)) return;
   try {
@@ -20,9 +20,10 @@ export async function subscribe(): Promise<void> {
     const before = await worker.pushManager.getSubscription();
     const now = before ?? await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: (await push.key()).public_key });
     const { keys } = now.toJSON();
-    if (kept()?.endpoint === now.endpoint || keys?.p256dh === undefined || keys.auth === undefined) return;
+    if (keys?.p256dh === undefined || keys.auth === undefined) return;
+    // One that is known too: it ends with the session that asked for it, so each session asks.
     const { id } = await push.add({ endpoint: now.endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth } });
-    keep({ id, endpoint: now.endpoint });
+    keep({ id });
   } catch { /* it is tried again with the next page */ }
 }
 

@@ -100,12 +100,11 @@ impl Inner {
         let stored = self.stored(&head.digest).await?;
         let (leased, words, worker) = (leased.clone(), told.clone(), self.clone());
         let (account, created_at) = (leased.account_id, submission.created_at);
-        let message_id = format!("{}.{}@{}", told.tag(), leased.id.simple(), self.context.domain);
+        // Another for another attempt: what has failed may be tried again, and fail again.
+        let (tag, tried) = (told.tag(), leased.attempts);
+        let message_id = format!("{tag}.{}.{tried}@{}", leased.id.simple(), self.context.domain);
         let mut source_id = leased.id.as_bytes().to_vec();
-        if told.is_mild() {
-            // Beside the bounce that may follow.
-            source_id.extend_from_slice(told.tag().as_bytes());
-        }
+        source_id.extend_from_slice(format!("{tag}{tried}").as_bytes());
         let named = message_id.clone();
         let wanted = submission.wanted();
         let written = tokio::task::spawn_blocking(move || {

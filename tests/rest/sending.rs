@@ -245,6 +245,24 @@ both!(deliveries_tell_what_was_said_on_the_way, |engine| async move {
     assert!(kinds.contains(&"delayed"), "{timeline}");
 });
 
+both!(what_failed_may_be_tried_again_and_fail_again, |engine| async move {
+    let door = Door::open(engine).await;
+    let (_, by_ana, ..) = door.two().await;
+    let body = json!({ "to": ["nobody@example.org"], "subject": "s", "text": "t" });
+    let sent = by_ana.post("/v1/messages", body).await.expect(202);
+    let path = format!("/v1/messages/{}/deliveries", id(&sent));
+    for attempt in 1..=2 {
+        door.app.settle().await;
+        let failed = first(&by_ana, &path).await;
+        assert_eq!((&failed["state"], &failed["attempts"]), (&json!("failed"), &json!(attempt)), "{failed}");
+        // Each time its sender is told.
+        assert_eq!(by_ana.every("/v1/messages?mailbox=inbox").await.len(), attempt);
+        if attempt == 1 {
+            by_ana.post(&format!("/v1/deliveries/{}/retry", id(&failed)), json!({})).await.expect(200);
+        }
+    }
+});
+
 both!(a_thousand_recipients, |engine| async move {
     let door = Door::open(engine).await;
     let (_, by_ana, bo, _) = door.two().await;

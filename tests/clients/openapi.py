@@ -76,7 +76,18 @@ for name, value in ids.items():
 for name in left_out:
     config += ["", "[[operations]]", f'include-name = "{name}"', "enabled = false"]
 
+# An empty parameter is as good as none, whatever its type: a form sends it so.
+HOOKS = """
+import schemathesis
+
+@schemathesis.hook
+def filter_query(context, query):
+    return query is None or all(value != "" for value in query.values())
+"""
+
 with tempfile.TemporaryDirectory() as at:
+    with open(f"{at}/hooks.py", "w") as file:
+        file.write(HOOKS)
     with open(f"{at}/schemathesis.toml", "w") as file:
         file.write("\n".join(config) + "\n")
     # What is refused for its sense rather than its form (an address, a moment gone by) is no fault of the document.
@@ -84,13 +95,16 @@ with tempfile.TemporaryDirectory() as at:
         "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
         "response_schema_conformance", "negative_data_rejection", "unsupported_method", "ignored_auth",
     ]
+    # Python 3.11's parser, which the long form's rules are compiled with, cannot be used by two threads at once.
+    workers = "1" if LONG else "2"
     phases, more = ("examples,coverage,fuzzing", ["-n", "60"]) if LONG else ("fuzzing", ["-n", "1", "--seed", "1", "--no-shrink"])
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", f"{at}/schemathesis.toml", "run", f"{URL}/openapi.json",
-        "-H", f"Authorization: Bearer {TOKEN}", "--checks", ",".join(checks), "--phases", phases, "--workers", "2",
+        "-H", f"Authorization: Bearer {TOKEN}", "--checks", ",".join(checks), "--phases", phases, "--workers", workers,
         "--continue-on-failure", "--request-timeout", "65", "--warnings", "off", *more,
     ]
-    done = subprocess.run(command, cwd=at, capture_output=True, text=True)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": at}
+    done = subprocess.run(command, cwd=at, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         print(done.stdout[-20000:], done.stderr[-5000:], file=sys.stderr)
         sys.exit(1)

@@ -180,6 +180,9 @@ pub async fn guard(
         Err(problem) => problem.into_response(),
     };
     if let Some(standing) = standing {
+        if super::wait::is_parked(&response) {
+            response.extensions_mut().insert(standing);
+        }
         standing.write(response.headers_mut());
     }
     response
@@ -211,7 +214,12 @@ async fn admit(
             return Err(denied.into());
         }
     };
-    rate::charge(state, rate::Caller::Account(principal.account.id), standing)?;
+    // What comes again because it waited was counted when it came first.
+    if super::wait::is_again(request) {
+        *standing = request.extensions().get().copied();
+    } else {
+        rate::charge(state, rate::Caller::Account(principal.account.id), standing)?;
+    }
     if principal.session().is_some()
         && !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
         && crosses(state, request.headers(), true)

@@ -19,7 +19,7 @@ use super::body::Params;
 use super::problem::{self, Problem};
 use super::rest::Answered;
 use super::rest::time::Time;
-use super::wait::{self, Wait};
+use super::wait::{self, Next, Waiting, Waits};
 use super::{AppState, HeaderMap, HeaderValue};
 use crate::auth::Scope;
 use crate::store::event::EventRow;
@@ -174,6 +174,7 @@ pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
+    waiting: Waiting,
     Params(query): Params<Query>,
 ) -> Answered {
     let account = caller.account.id;
@@ -188,12 +189,17 @@ pub async fn list(
         None => None,
     };
     let most = wait::seconds(query.wait, &headers)?;
-    let mut wait = Wait::begin(&state, Topic::Account(account), most);
+    let mut waits = Waits::begin(&state, waiting, [Topic::Account(account)], most);
     let (last, rows) = loop {
         let last = state.store.modseq(account).await?;
         let rows = state.store.events(account, after.unwrap_or(0), &types, limit).await?;
-        if !rows.is_empty() || !wait.again(&state).await {
+        if !rows.is_empty() {
             break (last, rows);
+        }
+        match waits.next(&state).await {
+            Next::Look => {}
+            Next::Over => break (last, rows),
+            Next::Parked(response) => return Ok(response),
         }
     };
     // With a filter the page may end before the log does: what was passed over need not be looked at again.
@@ -225,6 +231,8 @@ struct Consumer {
     previous: Option<i64>,
     fetched: VecDeque<EventRow>,
     beat: Instant,
+    /// To see whether anybody still listens.
+    waiting: Waiting,
     _place: Place,
 }
 
@@ -255,8 +263,11 @@ impl Consumer {
                 self.beat = Instant::now() + HEARTBEAT;
                 return Some(Sent::default().comment("hb"));
             }
-            let shutdown = self.state.shutdown.clone();
-            let _ = shutdown.run_until_cancelled(self.ear.wait(left)).await;
+            tokio::select! {
+                () = self.ear.wait(left) => {}
+                () = self.state.shutdown.cancelled() => return None,
+                () = self.waiting.hung_up() => return None,
+            }
         }
     }
 
@@ -274,6 +285,7 @@ pub async fn stream(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
+    waiting: Waiting,
     Params(query): Params<StreamQuery>,
 ) -> Answered {
     let account = caller.account.id;
@@ -295,6 +307,7 @@ pub async fn stream(
         previous: Some(read),
         fetched: VecDeque::new(),
         beat: Instant::now() + HEARTBEAT,
+        waiting,
         _place: place_taken,
     };
     // The first bytes go out at once, so that whoever waits for the stream to open does not wait for an event.

@@ -14,6 +14,7 @@ use super::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use super::problem::{self, Problem};
+use super::wait::is_parked;
 use super::{AppState, HeaderName, HeaderValue};
 
 /// What no page of the API needs.
@@ -34,6 +35,9 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     let start = Instant::now();
     let span = tracing::info_span!("request", id);
     let mut response = next.run(request).instrument(span.clone()).await;
+    if is_parked(&response) {
+        return response;
+    }
     let (status, ms) = (response.status().as_u16(), start.elapsed().as_millis());
     span.in_scope(|| tracing::debug!(%method, route, status, ms, "answered"));
     if let Ok(id) = HeaderValue::from_str(&id) {

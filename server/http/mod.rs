@@ -9,6 +9,7 @@ pub mod events;
 pub mod health;
 pub mod idempotency;
 pub mod layers;
+mod line;
 pub mod mcp;
 pub mod page;
 pub mod peer;

@@ -6,12 +6,13 @@ use axum::extract::FromRequestParts;
 use axum::http::Extensions;
 use axum::http::request::Parts;
 
+use super::line::Line;
 use super::settings::Network;
 use super::{AppState, HeaderMap, Problem};
 
-/// The address of a connection's other end, as the socket has it.
-#[derive(Debug, Clone, Copy)]
-pub struct Socket(pub IpAddr);
+/// A connection: the address of its other end, as the socket has it, and the line itself.
+#[derive(Debug, Clone)]
+pub(super) struct Socket(pub(super) IpAddr, pub(super) Line);
 
 /// The address of the client.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,7 @@ impl Peer {
     /// Who sent what has these extensions and headers.
     pub fn of(state: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Self {
         // Without a socket, as in a test that calls the router, all requests come from one place.
-        let socket = extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Socket(ip)| *ip);
+        let socket = extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Socket(ip, _)| *ip);
         Self(client(socket, headers, &state.settings.trusted_proxies))
     }
 }

@@ -1,5 +1,7 @@
 //! Events: the log page by page, and as a stream that ends with its credential.
 
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -169,6 +171,45 @@ both!(a_stream_ends_with_its_credential, |engine| async move {
     by_ana.post("/v1/messages", letter(&bo, "two")).await.expect(202);
     door.app.settle().await;
     assert_eq!(stream.event().await, None);
+});
+
+both!(who_waits_with_a_token_that_is_taken_back_reads_nothing, |engine| async move {
+    let door = Door::open(engine).await;
+    let (_, by_ana, bo, by_bo) = door.two().await;
+    let account = door.app.account_of(&bo).await.id;
+    let before = by_bo.every("/v1/tokens").await;
+    let token = door.app.token(account, "messages:read", None).await;
+    let known = by_bo.every("/v1/tokens").await.into_iter().find(|token| !before.contains(token)).unwrap();
+    let guest = door.anybody().token(&token);
+    guest.get("/v1/me").await.expect(200);
+    let waiting = tokio::spawn(async move { guest.get("/v1/messages?mailbox=inbox&wait=60").await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    by_bo.delete(&format!("/v1/tokens/{}", id(&known))).await.expect(204);
+    by_ana.post("/v1/messages", letter(&bo, "too late")).await.expect(202);
+    door.app.settle().await;
+    let answer = within("the wait", waiting).await.unwrap();
+    answer.problem(401, "token_revoked");
+});
+
+both!(a_stream_that_nobody_reads_leaves_its_place_at_once, |engine| async move {
+    let door = Door::open(engine).await;
+    let (_, _, _, by_bo) = door.two().await;
+    for _ in 0..3 {
+        let filled = tokio::time::timeout(Duration::from_secs(10), async {
+            let mut streams = Vec::new();
+            while streams.len() < 32 {
+                let stream = by_bo.request(Method::GET, "/v1/events/stream").send().await.unwrap();
+                if stream.status() == 200 {
+                    streams.push(stream);
+                } else {
+                    // Those before have hung up, which takes a moment to be known.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+            streams
+        });
+        drop(filled.await.expect("places again before the next heartbeat, which comes after 15 seconds"));
+    }
 });
 
 both!(streams_are_bounded_and_end_when_the_door_closes, |engine| async move {

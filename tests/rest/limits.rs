@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Door, id, letter};
 use crate::support::app::App;
 use crate::support::client::Answer;
+use crate::support::within;
 
 fn left(answer: &Answer) -> (&str, &str, &str) {
     (answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"), answer.header("ratelimit-reset"))
@@ -55,6 +56,19 @@ both!(an_account_that_asks_for_too_much_waits_and_nobody_else_does, |engine| asy
         door.anybody().get("/healthz").await.expect(200);
         door.anybody().get("/openapi.json").await.expect(200);
     }
+});
+
+both!(who_waits_is_counted_once, |engine| async move {
+    let door = door(engine, "3/30s").await;
+    let (_, by_ana, bo, by_bo) = door.two().await;
+    let waiting = tokio::spawn(async move { by_bo.get("/v1/messages?wait=60").await });
+    for n in 0..2 {
+        by_ana.post("/v1/messages", letter(&bo, &n.to_string())).await.expect(202);
+    }
+    door.app.settle().await;
+    let answer = within("what was waited for", waiting).await.unwrap();
+    answer.expect(200);
+    assert_eq!(left(&answer), ("3", "2", "10"));
 });
 
 both!(who_shows_no_credential_is_counted_by_address, |engine| async move {

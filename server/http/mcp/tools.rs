@@ -13,6 +13,7 @@ use crate::http::body::{self, Id, Params, id_of};
 use crate::http::idempotency::Once;
 use crate::http::problem::{self, Problem};
 use crate::http::rest::{messages, promises, send, threads};
+use crate::http::wait::Waiting;
 use crate::http::{AppState, HeaderMap};
 
 /// Messages of a thread that are read in full: the newest.
@@ -294,7 +295,7 @@ pub(super) async fn promise(state: &AppState, caller: Caller, id: &str, wait: u6
     let id = id_of(id).ok_or_else(Problem::not_found)?;
     let patience = read(&json!({ "wait": wait.min(LONGEST) }))?;
     let (state, headers) = (State(state.clone()), HeaderMap::new());
-    let shown = promises::get(state, caller, headers, Id(id), Params(patience)).await?;
+    let shown = promises::get(state, caller, headers, Waiting::default(), Id(id), Params(patience)).await?;
     let mut promise = body_of(shown).await?;
     if let Some(fields) = promise.as_object_mut() {
         fields.insert("promise_id".into(), json!(id));
@@ -321,7 +322,10 @@ const LISTED: [&str; 12] = [
 
 async fn messages(state: &AppState, caller: Caller, query: Value) -> Result<Value, Problem> {
     let query = Params(read(&query)?);
-    let page = body_of(messages::list(State(state.clone()), caller, HeaderMap::new(), query).await?).await?;
+    let page = body_of(
+        messages::list(State(state.clone()), caller, HeaderMap::new(), Waiting::default(), query).await?,
+    )
+    .await?;
     let items = page["items"].as_array().into_iter().flatten().map(|item| pick(item, &LISTED));
     Ok(json!({ "messages": items.collect::<Vec<_>>(), "more": !page["next_cursor"].is_null() }))
 }

@@ -11,7 +11,7 @@ use super::promises::{Promise, all_of};
 use crate::http::access::Caller;
 use crate::http::body::{Json, id_of};
 use crate::http::problem::{self, Problem};
-use crate::http::wait::{self, Waits};
+use crate::http::wait::{self, Next, Waiting, Waits};
 use crate::http::{AppState, HeaderMap};
 use crate::store::Topic;
 
@@ -49,6 +49,7 @@ pub async fn awaiting(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
+    waiting: Waiting,
     Json(body): Json<Await>,
 ) -> Answered {
     let account = caller.account.id;
@@ -63,15 +64,20 @@ pub async fn awaiting(
     let ids: Vec<Uuid> =
         list.iter().map(|id| id_of(id)).collect::<Option<_>>().ok_or_else(Problem::not_found)?;
     let most = wait::seconds(body.wait, &headers)?;
-    let mut wait = Waits::begin(&state, ids.iter().map(|id| Topic::Promise(*id)), most);
+    let mut waits = Waits::begin(&state, waiting, ids.iter().map(|id| Topic::Promise(*id)), most);
     let (rows, settled) = loop {
         let known = state.store.promises_known(account, &ids).await?;
         let row = |id: &Uuid| known.iter().find(|row| row.id == *id).cloned();
         let rows: Vec<_> = ids.iter().map(row).collect::<Option<_>>().ok_or_else(Problem::not_found)?;
         let ended = rows.iter().filter(|row| row.state != "pending").count();
         let settled = if all { ended == rows.len() } else { ended > 0 };
-        if settled || !wait.again(&state).await {
+        if settled {
             break (rows, settled);
+        }
+        match waits.next(&state).await {
+            Next::Look => {}
+            Next::Over => break (rows, settled),
+            Next::Parked(response) => return Ok(response),
         }
     };
     let promises = all_of(&state, account, rows).await?;

@@ -15,7 +15,7 @@ use crate::http::body::{Id, Json, Params, id_of};
 use crate::http::header::{ETAG, IF_MATCH};
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
-use crate::http::wait::{self, Wait};
+use crate::http::wait::{self, Next, Waiting, Waits};
 use crate::http::{AppState, HeaderMap, HeaderValue, StatusCode};
 use crate::mail::query;
 use crate::store::email::{Change, EmailRow, Filter};
@@ -122,6 +122,7 @@ pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
+    waiting: Waiting,
     Params(query): Params<Query>,
 ) -> Answered {
     let account = caller.account.id;
@@ -136,13 +137,17 @@ pub async fn list(
     {
         return Ok(unchanged);
     }
-    let mut wait = Wait::begin(&state, Topic::Account(account), most);
+    let mut waits = Waits::begin(&state, waiting, [Topic::Account(account)], most);
     let mut rows = loop {
         let rows = state.store.emails(account, &filter, page.after, page.fetch()).await?;
-        if !rows.is_empty() || !wait.again(&state).await {
+        if !rows.is_empty() {
             break rows;
         }
-        modseq = state.store.modseq(account).await?;
+        match waits.next(&state).await {
+            Next::Look => modseq = state.store.modseq(account).await?,
+            Next::Over => break rows,
+            Next::Parked(response) => return Ok(response),
+        }
     };
     let next_cursor = page.cut(&mut rows, |row| (row.received_at, row.id));
     let items = summaries(&state, account, rows).await?;

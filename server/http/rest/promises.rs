@@ -14,7 +14,7 @@ use crate::http::body::{Id, Json, Params};
 use crate::http::idempotency::Once;
 use crate::http::page::{List, Page};
 use crate::http::problem::{self, Problem};
-use crate::http::wait::{self, Wait};
+use crate::http::wait::{self, Next, Waiting, Waits};
 use crate::http::{AppState, HeaderMap};
 use crate::mail::address::Named;
 use crate::promise::escalate::escalation;
@@ -259,16 +259,22 @@ pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
+    waiting: Waiting,
     Id(id): Id,
     Params(query): Params<Patience>,
 ) -> Answered {
     let account = caller.account.id;
     let most = wait::seconds(query.wait, &headers)?;
-    let mut wait = Wait::begin(&state, Topic::Promise(id), most);
+    let mut waits = Waits::begin(&state, waiting, [Topic::Promise(id)], most);
     let row = loop {
         let row = state.store.promise(account, id).await?.ok_or_else(Problem::not_found)?;
-        if row.state != "pending" || !wait.again(&state).await {
+        if row.state != "pending" {
             break row;
+        }
+        match waits.next(&state).await {
+            Next::Look => {}
+            Next::Over => break row,
+            Next::Parked(response) => return Ok(response),
         }
     };
     Ok(axum::Json(of(&state, account, row).await?).into_response())

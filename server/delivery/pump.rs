@@ -297,6 +297,12 @@ impl Inner {
     }
 }
 
+/// So many in hand for so many connections: more than those, so that none of them waits for a claim or a commit; one, to
+/// see whether a destination is back.
+fn fed(connections: usize) -> usize {
+    if connections > 1 { connections * 3 } else { connections }
+}
+
 /// How much more each destination may have in hand.
 struct Rooms<'a> {
     worker: &'a Inner,
@@ -335,8 +341,10 @@ impl<'a> Rooms<'a> {
         let Room::Window { most, proven } = health.room(name, settings.per_destination, self.now) else {
             return 0;
         };
-        let mut room =
-            most.saturating_sub(self.counts.of.get(name).map_or(0, |(all, _)| *all)).min(self.each);
+        let in_hand = self.counts.of.get(name).map_or(0, |(all, _)| *all);
+        // What has not proven itself gets no more than is needed to see.
+        let most = if proven { fed(most) } else { most };
+        let mut room = most.saturating_sub(in_hand).min(self.each);
         if !proven {
             room = room.min(self.unproven);
         }
@@ -345,9 +353,7 @@ impl<'a> Rooms<'a> {
             let Room::Window { most, .. } = health.room(hop, settings.connections, self.now) else {
                 return 0;
             };
-            // More than it has connections, so that none of those waits for a claim; one, to see whether it is back.
-            let most = if most > 1 { most * 3 } else { 1 };
-            room = room.min(most.saturating_sub(self.hops.get(hop).copied().unwrap_or(0)));
+            room = room.min(fed(most).saturating_sub(self.hops.get(hop).copied().unwrap_or(0)));
             *self.hops.entry(hop.to_owned()).or_default() += room;
         }
         if !proven {

@@ -75,10 +75,11 @@ pub fn split(sqlite: &'static str, postgres: &'static str) -> Statement {
 /// `insert into` several rows at once: `head` is "insert into t (a, b) values". No rows, no statement.
 pub fn insert(head: &'static str, rows: Vec<Vec<Value>>) -> Vec<Statement> {
     let mut statements = Vec::new();
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
         let (mut text, mut args) = (String::from(head), Vec::new());
-        for (n, row) in rows.by_ref().take(INSERT_ROWS).enumerate() {
+        let left = rows.len().min(INSERT_ROWS);
+        for (n, row) in rows.by_ref().take(1 << left.ilog2()).enumerate() {
             text.push_str(if n == 0 { " (" } else { ", (" });
             for (column, value) in row.into_iter().enumerate() {
                 args.push(value);
@@ -91,8 +92,9 @@ pub fn insert(head: &'static str, rows: Vec<Vec<Value>>) -> Vec<Statement> {
     statements
 }
 
-/// Rows of one multi-row insert: enough to make the call cheap, few enough distinct texts to cache.
-const INSERT_ROWS: usize = 50;
+/// Rows of one multi-row insert, which has a power of two of them: enough to make the call cheap, and few texts, because
+/// each is parsed by the database and kept.
+const INSERT_ROWS: usize = 16;
 
 impl Statement {
     /// Binds the next parameter.

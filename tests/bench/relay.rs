@@ -2,6 +2,7 @@
 //! same `smtp-sink`; and what mail for others costs while ten thousand wait for a host that is dead.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -56,11 +57,13 @@ impl Sink {
     /// It does not listen.
     pub(crate) async fn start() -> anyhow::Result<Option<Self>> {
         let addr = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-        let child = Command::new("smtp-sink")
-            .args([&addr.to_string(), "1024"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        let mut command = Command::new("smtp-sink");
+        if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+            // It does nothing as root.
+            command.args(["-u", "postfix"]);
+        }
+        let child =
+            command.args([&addr.to_string(), "1024"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let Ok(child) = child else { return Ok(None) };
         let sink = Self { child, addr };
         for _ in 0..200 {

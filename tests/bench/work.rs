@@ -40,7 +40,7 @@ pub(crate) async fn one_row(store: Store) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Claims and settles deliveries to 200 destinations, 64 at once, as the worker does: in turn between those that are known
+/// Claims and settles deliveries to 200 destinations, four times 64 at once, as the worker does: in turn between those that are known
 /// to have something due, and all are walked when none is left; per second.
 pub(crate) async fn queue(bench: &Bench, count: usize) -> anyhow::Result<f64> {
     let (context, account) = (&bench.running.context, bench.accounts[0].0);
@@ -66,7 +66,7 @@ pub(crate) async fn queue(bench: &Bench, count: usize) -> anyhow::Result<f64> {
     }
     let since = Instant::now();
     let (lane, line) = (Lane::Outside, Mutex::new(VecDeque::<String>::new()));
-    let workers = (0..2).map(|_| async {
+    let workers = (0..4).map(|_| async {
         loop {
             let now = context.clock.now_ms();
             let mut places: Vec<Place> = {

@@ -60,7 +60,8 @@ both!(mail_goes_on_and_its_reports_come_back, |engine| async move {
         assert!(tried.remote.as_deref().unwrap().starts_with("localhost ("), "{tried:?}");
         assert!(tried.diagnostic.as_deref().unwrap().contains("queued as"), "{tried:?}");
     }
-    peer.wait(2).await;
+    let both = ["out@x.test", "jörg@x.test"];
+    peer.until("both messages", |peer| both.iter().all(|who| !peer.received_for(who).is_empty())).await;
     for (who, param) in [("out@x.test", "rfc822;first+2Bout@x.test"), ("jörg@x.test", "")] {
         let got = peer.received_for(who);
         assert_eq!((got.len(), got[0].header("subject").as_str()), (1, "through Postfix"), "{who}");
@@ -87,7 +88,10 @@ both!(mail_goes_on_and_its_reports_come_back, |engine| async move {
     assert_eq!(failed.last_remote.as_deref(), Some("127.0.0.1"));
     assert_eq!(state("out@x.test").await.0, "relayed");
     assert_eq!(post.state(&post.delivery(&ana, &utf8).await), "relayed");
-    let inbox = post.inbox(&ana).await;
+    // The delivery's end is recorded first, then the report is filed.
+    let inbox =
+        until("the report", || async { Some(post.inbox(&ana).await).filter(|inbox| !inbox.is_empty()) })
+            .await;
     let original = post.app.store.email(ana.id, sent.id).await.unwrap().unwrap();
     assert_eq!((inbox.len(), inbox[0].thread_id), (1, original.thread_id));
     let listed = post.app.store.suppressions(None, None, 10).await.unwrap();

@@ -215,7 +215,7 @@ async fn admit(
         }
     };
     // What comes again because it waited was counted when it came first.
-    if super::wait::is_again(request) {
+    if super::fold::is_again(request) {
         *standing = request.extensions().get().copied();
     } else {
         rate::charge(state, rate::Caller::Account(principal.account.id), standing)?;

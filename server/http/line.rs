@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 /// One connection; clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Line(Arc<TcpStream>);
+pub(super) struct Line(Arc<TcpStream>);
 
 impl Line {
     pub(super) fn new(stream: TcpStream) -> Self {
@@ -26,7 +26,7 @@ impl Line {
 
     /// Returns when the other end has hung up. What else it sends meanwhile is left where it is, and then it is not
     /// known any more.
-    pub(crate) async fn closed(&self) {
+    pub(super) async fn closed(&self) {
         if matches!(self.0.peek(&mut [0]).await, Ok(1..)) {
             std::future::pending::<()>().await;
         }

@@ -6,6 +6,7 @@ pub mod body;
 pub mod by;
 pub mod docs;
 pub mod events;
+mod fold;
 pub mod health;
 pub mod idempotency;
 pub mod layers;

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use super::fold::{self, Again, Folded};
 use super::line::Line;
 use super::peer::Socket;
-use super::wait::{self, Again, Folded};
 
 /// Connections at once.
 const CONNECTIONS: usize = 20_000;
@@ -72,7 +72,7 @@ struct Door {
 /// How a connection's service says that a request waits. Nothing is written, and the connection is let go.
 #[derive(Debug, thiserror::Error)]
 #[error("the request waits")]
-struct Waits;
+struct Folds;
 
 impl Door {
     /// Serves a connection to its end. While one of its requests waits there is nothing of it but that request's octets.
@@ -82,7 +82,7 @@ impl Door {
             // Boxed, so that who waits does not keep the room for it.
             let talked = Box::pin(self.talk(&socket, before, again)).await;
             let Some((mut folded, rest)) = talked else { return };
-            if !folded.rung(&self.shutdown, socket.1.closed()).await {
+            if !folded.parked.rung(&self.shutdown, socket.1.closed()).await {
                 return;
             }
             let (mut octets, known) = folded.unfold();
@@ -124,11 +124,11 @@ async fn answer(
     router: Router,
     mut request: Request,
     folds: Arc<Mutex<(Option<Again>, Option<Folded>)>>,
-) -> Result<Response, Waits> {
+) -> Result<Response, Folds> {
     let again = folds.lock().unwrap_or_else(PoisonError::into_inner).0.take();
-    let head = wait::keep(&mut request, again);
+    let head = fold::keep(&mut request, again);
     let Ok(mut response) = router.oneshot(request).await;
     let Some(folded) = head.and_then(|head| Folded::of(&head, &mut response)) else { return Ok(response) };
     folds.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(folded);
-    Err(Waits)
+    Err(Folds)
 }

@@ -1,28 +1,24 @@
 //! Waiting for something to happen: register, look, wait for the bell, look again.
 //!
-//! A GET that waits is answered with nothing but `Later`: everything that was built for it is let go, its connection's
-//! buffers too, and the door keeps its octets and what it waits for. When the bell is rung it goes its whole way again, so a
-//! credential that was taken back meanwhile reads nothing. Ten thousand who wait cost what they wait with, not ten thousand
-//! half-done requests.
+//! A request that can come again is answered with nothing but [`Parked`], and the door does the waiting (`fold.rs`).
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
 use futures_util::future::select_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use super::fold::Kept;
 use super::line::Line;
 use super::peer::Socket;
 use super::problem::{self, Problem};
-use super::rate::Standing;
-use super::{AppState, HeaderMap, Method};
+use super::{AppState, HeaderMap};
 use crate::store::{Ear, Topic};
 
 /// The longest wait in seconds.
@@ -52,13 +48,6 @@ pub fn seconds(wait: Option<u64>, headers: &HeaderMap) -> Result<Duration, Probl
 pub struct Waiting {
     line: Option<Line>,
     kept: Option<Kept>,
-}
-
-/// A request's extension: its head is kept, so it can come again.
-#[derive(Debug, Clone, Copy)]
-struct Kept {
-    /// When the patience ends of one that has come again.
-    deadline: Option<Instant>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Waiting {
@@ -132,9 +121,9 @@ impl Waits {
 }
 
 /// Who waits, without the request.
-struct Parked {
+pub(super) struct Parked {
     ears: Vec<Ear>,
-    deadline: Instant,
+    pub(super) deadline: Instant,
 }
 
 /// A response's extension: it is no answer yet.
@@ -148,8 +137,18 @@ impl Parked {
         response
     }
 
+    /// What a response has instead of an answer.
+    pub(super) fn of(response: &mut Response) -> Option<Self> {
+        let Later(parked) = response.extensions_mut().remove()?;
+        parked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Returns when it is worth looking again, or worth saying that there is nothing; false when nobody is there any more.
-    async fn rung(&mut self, shutdown: &CancellationToken, hung_up: impl Future<Output = ()>) -> bool {
+    pub(super) async fn rung(
+        &mut self,
+        shutdown: &CancellationToken,
+        hung_up: impl Future<Output = ()>,
+    ) -> bool {
         let most = self.deadline.saturating_duration_since(Instant::now()).min(NET);
         let bell = async {
             match self.ears.as_mut_slice() {
@@ -165,81 +164,9 @@ impl Parked {
     }
 }
 
-/// Notes that a request may be parked: a GET without a body that says it waits. Its head, if so.
-pub(super) fn keep(request: &mut Request, again: Option<Again>) -> Option<Parts> {
-    let headers = request.headers();
-    let waits =
-        request.uri().query().is_some_and(|query| query.contains("wait=")) || headers.contains_key("prefer");
-    let bare = !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
-    if *request.method() != Method::GET || !waits || !bare {
-        return None;
-    }
-    let (deadline, standing) = again.map_or((None, None), |again| (Some(again.deadline), again.standing));
-    request.extensions_mut().insert(Kept { deadline });
-    if let Some(standing) = standing {
-        request.extensions_mut().insert(standing);
-    }
-    let (mut parts, body) = std::mem::take(request).into_parts();
-    let extensions = std::mem::take(&mut parts.extensions);
-    let kept = parts.clone();
-    parts.extensions = extensions;
-    *request = Request::from_parts(parts, body);
-    Some(kept)
-}
-
-/// A request that waits, folded up: its octets, and what is known of it.
-pub(super) struct Folded {
-    parked: Parked,
-    octets: Vec<u8>,
-    standing: Option<Standing>,
-}
-
-/// What is known of a request that comes again.
-pub(super) struct Again {
-    deadline: Instant,
-    /// Where it left its caller's quota.
-    standing: Option<Standing>,
-}
-
-impl Folded {
-    /// Folds up a request whose response is no answer yet.
-    pub(super) fn of(head: &Parts, response: &mut Response) -> Option<Self> {
-        let Later(parked) = response.extensions_mut().remove()?;
-        let parked = parked.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let mut octets = format!("{} {} {:?}\r\n", head.method, head.uri, head.version).into_bytes();
-        for (name, value) in &head.headers {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                octets.extend_from_slice(part);
-            }
-        }
-        octets.extend_from_slice(b"\r\n");
-        octets.shrink_to_fit();
-        Some(Self { parked, octets, standing: response.extensions_mut().remove() })
-    }
-
-    /// As [`Parked::rung`].
-    pub(super) async fn rung(
-        &mut self,
-        shutdown: &CancellationToken,
-        hung_up: impl Future<Output = ()>,
-    ) -> bool {
-        self.parked.rung(shutdown, hung_up).await
-    }
-
-    /// The request as it came, and what is known of it.
-    pub(super) fn unfold(self) -> (Vec<u8>, Again) {
-        (self.octets, Again { deadline: self.parked.deadline, standing: self.standing })
-    }
-}
-
 /// Whether a response is no answer yet.
 pub(super) fn is_parked(response: &Response) -> bool {
     response.extensions().get::<Later>().is_some()
-}
-
-/// Whether a request comes again, and has been counted.
-pub(super) fn is_again(request: &Request) -> bool {
-    request.extensions().get::<Kept>().is_some_and(|kept| kept.deadline.is_some())
 }
 
 #[cfg(test)]
@@ -257,18 +184,5 @@ mod tests {
         assert_eq!(seconds(Some(1), &headers).unwrap(), Duration::from_secs(1));
         headers.insert("prefer", "wait=9000".parse().unwrap());
         assert_eq!(seconds(None, &headers).unwrap(), Duration::from_secs(60));
-    }
-
-    #[test]
-    fn only_a_head_that_says_everything_is_kept() {
-        let kept =
-            |request: axum::http::request::Builder| keep(&mut request.body(Body::empty()).unwrap(), None);
-        let get = |uri: &str| Request::get(uri);
-        assert!(kept(get("/v1/events?wait=5")).is_some());
-        assert!(kept(get("/v1/events").header("prefer", "wait=5")).is_some());
-        assert!(kept(get("/v1/events")).is_none());
-        assert!(kept(get("/v1/events?wait=5").header(CONTENT_LENGTH, "3")).is_none());
-        assert!(kept(Request::post("/v1/events?wait=5")).is_none());
-        assert!(kept(Request::head("/v1/events?wait=5")).is_none());
     }
 }

@@ -74,6 +74,12 @@ impl Bell {
         Ear { bell: self.clone(), topic, heard: Some(heard) }
     }
 
+    /// How many listen to a topic.
+    pub fn listeners(&self, topic: Topic) -> usize {
+        let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.get(&topic).map_or(0, watch::Sender::receiver_count)
+    }
+
     /// Rings what a unit has changed, here and on the other nodes.
     pub(crate) fn ring(&self, topics: Vec<Topic>) {
         for topic in topics {

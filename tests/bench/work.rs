@@ -40,8 +40,8 @@ pub(crate) async fn one_row(store: Store) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Claims and settles deliveries to 200 destinations, four times 64 at once, as the worker does: in turn between those that are known
-/// to have something due, and all are walked when none is left; per second.
+/// Claims and settles deliveries to 200 destinations, four times 64 at once, as the worker does: in turn between those
+/// that are known to have something due, and all are walked when none is left; per second.
 pub(crate) async fn queue(bench: &Bench, count: usize) -> anyhow::Result<f64> {
     let (context, account) = (&bench.running.context, bench.accounts[0].0);
     let now = context.clock.now_ms();

@@ -183,7 +183,7 @@ both!(who_waits_with_a_token_that_is_taken_back_reads_nothing, |engine| async mo
     let guest = door.anybody().token(&token);
     guest.get("/v1/me").await.expect(200);
     let waiting = tokio::spawn(async move { guest.get("/v1/messages?mailbox=inbox&wait=60").await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    door.somebody_waits(account).await;
     by_bo.delete(&format!("/v1/tokens/{}", id(&known))).await.expect(204);
     by_ana.post("/v1/messages", letter(&bo, "too late")).await.expect(202);
     door.app.settle().await;

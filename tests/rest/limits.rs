@@ -61,7 +61,9 @@ both!(an_account_that_asks_for_too_much_waits_and_nobody_else_does, |engine| asy
 both!(who_waits_is_counted_once, |engine| async move {
     let door = door(engine, "3/30s").await;
     let (_, by_ana, bo, by_bo) = door.two().await;
+    let account = door.app.account_of(&bo).await.id;
     let waiting = tokio::spawn(async move { by_bo.get("/v1/messages?wait=60").await });
+    door.somebody_waits(account).await;
     for n in 0..2 {
         by_ana.post("/v1/messages", letter(&bo, &n.to_string())).await.expect(202);
     }

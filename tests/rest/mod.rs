@@ -22,14 +22,16 @@ mod webhooks;
 
 use restante::auth::password::Passwords;
 use restante::http::{AppState, Settings, router, serve};
+use restante::store::Topic;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::support::Engine;
 use crate::support::app::{App, Person};
 use crate::support::client::{Client, text};
 use crate::support::mta::Mta;
+use crate::support::{Engine, until};
 
 /// An app with its HTTP door open; the worker is stepped by hand.
 struct Door {
@@ -49,6 +51,13 @@ impl Door {
 
     async fn before(app: App) -> Self {
         Self::with(app, Settings::default()).await
+    }
+
+    /// Returns when a request waits for something to happen in an account.
+    async fn somebody_waits(&self, account: Uuid) {
+        let bell = self.app.store.bell();
+        until("somebody who waits", || async { (bell.listeners(Topic::Account(account)) > 0).then_some(()) })
+            .await;
     }
 
     async fn with(app: App, settings: Settings) -> Self {

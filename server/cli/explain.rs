@@ -132,6 +132,9 @@ fn at(row: &DeliveryRow, now: i64) -> String {
 }
 
 fn tried(attempt: &AttemptRow) -> String {
+    if attempt.n == 0 {
+        return format!("{}: {}", shown(attempt.at), attempt.diagnostic.as_deref().unwrap_or("put off"));
+    }
     let who = attempt.remote.as_deref().map(|remote| format!(" {remote} said")).unwrap_or_default();
     let code = attempt.code.map(|code| format!(" {code}")).unwrap_or_default();
     let text = attempt.diagnostic.as_deref().unwrap_or("nothing more");

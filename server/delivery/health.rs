@@ -241,11 +241,11 @@ impl Inner {
         let hop = self.hops.shared(destination).and_then(|hop| self.health.blocked(hop, now));
         hop.or_else(|| self.health.blocked(destination, now))
     }
+}
 
-    /// Until when nothing is tried for a destination.
-    pub(super) fn blocked_until(&self, destination: &str, now: i64) -> Option<i64> {
-        Some(self.blocked(destination, now)?.blocked_until)
-    }
+/// What senders read while nothing is tried there.
+pub(super) fn not_tried(blocked: &Blocked) -> String {
+    format!("not tried: {} could not be reached. {}", blocked.name, blocked.reason)
 }
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::hands::{Counts, Hands};
-use super::health::Room;
+use super::health::{Room, not_tried};
 use super::turns::Turns;
 use super::{Inner, Lease, millis};
 use crate::mail::address::Address;
 use crate::mail::dkim::Key;
 use crate::store::claim::{Claim, Place};
 use crate::store::delivery::{Lane, Leased};
-use crate::store::destination::PutOff;
+use crate::store::destination::{Blocked, PutOff};
 use crate::store::submission::SubmissionRow;
 use crate::store::suppression::Suppressed;
 use crate::store::{Result, Topic};
@@ -160,14 +160,16 @@ impl Inner {
     /// worked on, so that its sender is told; how many deliveries that are.
     async fn put_off_blocked(self: &Arc<Self>, turns: &mut Turns, hands: &mut Hands) -> Result<usize> {
         let now = self.now();
-        let blocked =
-            turns.names().filter_map(|name| Some((name.to_owned(), self.blocked_until(name, now)?)));
-        let blocked: Vec<(String, i64)> = blocked.take(PUT_OFF).collect();
+        let blocked = turns.names().filter_map(|name| Some((name.to_owned(), self.blocked(name, now)?)));
+        let blocked: Vec<(String, Blocked)> = blocked.take(PUT_OFF).collect();
         let (mut worked, mut done) = (0, HashSet::new());
-        for (destination, until) in &blocked {
+        for (destination, blocked) in &blocked {
+            let until = blocked.blocked_until;
             let off = PutOff {
                 destination: destination.clone(),
-                until: *until,
+                name: blocked.name.clone(),
+                reason: not_tried(blocked),
+                until,
                 spread: (until - now) / 4,
                 give_up_after: millis(self.settings.retry.give_up_after),
                 notice_after: match millis(self.settings.delay_notice_after) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::bounce::Told;
+use super::health::not_tried;
 use super::pump::{Batch, next_attempt};
 use super::relay::{Handed, Reply, Terms, one_line};
 use super::route::{Route, route};
@@ -214,8 +215,8 @@ impl Inner {
     ) -> Handed {
         let destination = leased.destination.as_str();
         if let Some(blocked) = self.blocked(destination, self.now()) {
-            let text = format!("not tried again: {} could not be reached. {}", blocked.name, blocked.reason);
-            return Handed::Deferred(Reply { status: Some(Status::new(4, 4, 1)), ..Reply::local(&text) });
+            let reply = Reply::local(&not_tried(&blocked));
+            return Handed::Deferred(Reply { status: Some(Status::new(4, 4, 1)), ..reply });
         }
         if self.hops.captures(destination) {
             return match self.capture(leased, from, to).await {

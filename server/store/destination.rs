@@ -1,9 +1,10 @@
 //! Destinations and next hops that cannot be reached: what waits for them is put off together, on every node.
 
 use sqlx::FromRow;
+use uuid::Uuid;
 
-use super::db::{split, sql};
-use super::delivery::Lane;
+use super::db::{Statement, split, sql};
+use super::delivery::{Lane, updated};
 use super::{Result, Store};
 
 /// A destination or next hop that nothing is tried at for a while.
@@ -26,6 +27,10 @@ pub struct Blocked {
 pub struct PutOff {
     /// Whose deliveries.
     pub destination: String,
+    /// What cannot be reached: the destination, or its next hop.
+    pub name: String,
+    /// What its senders read, of those that were never tried.
+    pub reason: String,
     /// Until when, in milliseconds.
     pub until: i64,
     /// Spread over so many milliseconds more, so that they do not all come back together.
@@ -37,9 +42,24 @@ pub struct PutOff {
 }
 
 /// Rows of one unit.
-const PIECE: i64 = 1000;
+const PIECE: i64 = 250;
 /// Destinations that are told of at once.
 const MOST: i64 = 10_000;
+
+/// A delivery that was put off: whose, which, its tries so far, and the sent message.
+type Off = (Uuid, Uuid, i64, Option<Uuid>);
+
+/// Keeps why a delivery waits that was never tried, as its try number 0: when that was first, and why.
+fn untried(off: &PutOff, (account, id, ..): &Off, now: i64) -> Statement {
+    sql("insert into attempt (account_id, delivery_id, n, at, remote, diagnostic, next_at) \
+         values ($1, $2, 0, $3, $4, $5, $6) on conflict (account_id, delivery_id, n) do nothing returning delivery_id")
+    .bind(*account)
+    .bind(*id)
+    .bind(now)
+    .bind(&off.name)
+    .bind(&off.reason)
+    .bind(off.until)
+}
 
 impl Store {
     /// What cannot be reached, by name.
@@ -81,7 +101,7 @@ impl Store {
     }
 
     /// Puts off what is due outside at a destination, but nothing beyond its end; how many there were. Nobody's
-    /// attempt counts.
+    /// attempt counts, and whoever sent what was never tried is told why, once.
     ///
     /// # Errors
     /// The database's.
@@ -101,7 +121,9 @@ impl Store {
                          where d.settled_at is null and d.held_at is null and d.lane = $4 and d.destination = $5 \
                          and d.due_at <= $6 and d.created_at + $3 > $6 and coalesce(s.expires_at, $6 + 1) > $6 \
                          and (d.noticed_at is not null or d.kind <> 'mail' or d.created_at + $8 > $6) \
-                         order by d.due_at, d.id limit $7) and lease is null",
+                         order by d.due_at, d.id limit $7) and lease is null \
+                         returning account_id, id, attempts, (select s.email_id from submission s \
+                         where s.account_id = delivery.account_id and s.id = delivery.submission_id)",
                         "update delivery set due_at = least($1 + floor(random() * $2::bigint)::bigint, created_at + $3, \
                          case when noticed_at is null and kind = 'mail' then created_at + $8 else $1 + $2 end, coalesce((\
                          select s.expires_at from submission s where s.account_id = delivery.account_id \
@@ -111,15 +133,28 @@ impl Store {
                          where d.settled_at is null and d.held_at is null and d.lane = $4 and d.destination = $5 \
                          and d.due_at <= $6 and d.created_at + $3 > $6 and coalesce(s.expires_at, $6 + 1) > $6 \
                          and (d.noticed_at is not null or d.kind <> 'mail' or d.created_at + $8 > $6) \
-                         order by d.due_at, d.id limit $7 for update of d skip locked) and lease is null",
+                         order by d.due_at, d.id limit $7 for update of d skip locked) and lease is null \
+                         returning account_id, id, attempts, (select s.email_id from submission s \
+                         where s.account_id = delivery.account_id and s.id = delivery.submission_id)",
                     );
                     let put_off = put_off.bind(off.until).bind(off.spread.max(1)).bind(off.give_up_after);
                     let put_off = put_off.bind(Lane::Outside as i64).bind(&off.destination);
-                    tx.run(put_off.bind(now).bind(PIECE).bind(off.notice_after)).await
+                    let rows: Vec<Off> =
+                        tx.all(put_off.bind(now).bind(PIECE).bind(off.notice_after)).await?;
+                    let new: Vec<&Off> = rows.iter().filter(|(_, _, attempts, _)| *attempts == 0).collect();
+                    let kept = tx.batch(new.iter().map(|row| untried(&off, row, now)).collect::<Vec<_>>()).await?;
+                    let mut events = Vec::new();
+                    for ((account, id, _, email), kept) in new.into_iter().zip(kept) {
+                        if let (Some(email), false) = (email, kept.rows::<(Uuid,)>()?.is_empty()) {
+                            events.push(updated(*account, *email, *id));
+                        }
+                    }
+                    tx.tell(events, now).await?;
+                    Ok(rows.len())
                 })
                 .await?;
-            all += piece;
-            if piece < PIECE as u64 {
+            all += piece as u64;
+            if piece < PIECE as usize {
                 return Ok(all);
             }
         }

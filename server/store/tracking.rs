@@ -102,7 +102,7 @@ impl DeliveryRow {
             Some("canceled") => State::Canceled,
             Some(_) => State::Failed,
             None if self.leased_until.is_some_and(|until| until > now) => State::Sending,
-            None if self.attempts > 0 => State::Delayed,
+            None if self.attempts > 0 || self.last_at.is_some() => State::Delayed,
             None if self.held_at.is_some() || self.undo_until.is_some_and(|until| until > now) => State::Held,
             None if self.send_at.is_some_and(|at| at > now) => State::Scheduled,
             None => State::Queued,
@@ -115,6 +115,7 @@ impl DeliveryRow {
 #[expect(missing_docs, reason = "the columns of the row")]
 pub struct AttemptRow {
     pub delivery_id: Uuid,
+    /// From 1; 0 tells why the first was put off.
     pub n: i64,
     pub at: i64,
     pub remote: Option<String>,
@@ -226,7 +227,7 @@ impl Store {
             .await
     }
 
-    /// Every try of these deliveries, oldest first.
+    /// Every try of these deliveries, oldest first, and why the first was put off.
     ///
     /// # Errors
     /// The database's.
@@ -244,8 +245,9 @@ impl Store {
     /// The database's.
     pub async fn progress(&self, account: Uuid, submissions: &[Uuid], now: i64) -> Result<Vec<Progress>> {
         let counts = sql("select submission_id, outcome, coalesce(leased_until > ").push_bind(now).push(
-            ", false) as sending, attempts > 0 as tried, count(*) as count from delivery \
-             where kind = 'mail' and account_id = ",
+            ", false) as sending, attempts > 0 or settled_at is null and exists (select 1 from attempt t \
+             where t.account_id = delivery.account_id and t.delivery_id = delivery.id) as tried, \
+             count(*) as count from delivery where kind = 'mail' and account_id = ",
         );
         let counts = counts.push_bind(account).push(" and submission_id in ").push_list(submissions);
         self.all(counts.push(" group by 1, 2, 3, 4")).await

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use restante::delivery::{Settings, Worker};
+use restante::store::tracking::State;
+use serde_json::Value as Json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +60,20 @@ both!(a_host_that_refuses_is_tried_once_for_all, |engine| async move {
     let untried: Vec<i64> = rows.iter().filter(|row| row.attempts == 0).map(|row| row.due_at).collect();
     assert!(untried.iter().all(|at| *at >= blocked[0].blocked_until));
     assert!(untried.iter().max() > untried.iter().min(), "they do not come back together");
+    // Whoever sent them sees that they wait, and for what; and was told of each once.
+    for row in rows.iter().filter(|row| row.attempts == 0) {
+        assert_eq!(row.state(post.app.now()), State::Delayed);
+        let why = row.last_diagnostic.as_deref().unwrap_or_default();
+        assert!(why.starts_with(&format!("not tried: {dead} could not be reached. cannot reach")), "{why}");
+    }
+    let told = async || {
+        let events = post.app.store.events(ana.id, 0, &["delivery.updated".into()], 1000).await.unwrap();
+        let of_it = events.iter().map(|event| serde_json::from_str::<Json>(&event.data).unwrap());
+        of_it.filter(|data| data["message_id"] == sent.id.to_string()).count()
+    };
+    assert_eq!(told().await, 120);
+    let progress = post.app.store.progress(ana.id, &[rows[0].submission_id.unwrap()], post.app.now()).await;
+    assert!(progress.unwrap().iter().all(|one| one.tried && one.outcome.is_none()), "all are delayed");
 
     // What comes meanwhile waits as well, and it is known to another node.
     send_many(&post, &ana, "dead.test", 3).await;

@@ -225,6 +225,8 @@ both!(what_waits_for_a_dead_destination_is_put_off_but_not_beyond_its_end, |engi
     let (store, now) = (&app.store, app.now());
     let off = PutOff {
         destination: "dead.test".into(),
+        name: "dead.test".into(),
+        reason: "not tried: dead.test could not be reached. refused".into(),
         until: now + 60_000,
         spread: 30_000,
         give_up_after: 80_000,

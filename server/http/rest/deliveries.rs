@@ -44,6 +44,7 @@ pub struct Delivery {
     /// When somebody here, who is told by e-mail in hours of their own (quiet hours, digests), is told of it at the
     /// earliest; they may look into their inbox before. Null: at once, or it is not known.
     pub(super) earliest_seen_at: Option<Time>,
+    /// The last try. With no `attempts`: why it is put off, where its destination or the next hop cannot be reached.
     pub(super) last_attempt: Option<Attempt>,
     /// Why it failed.
     pub(super) reason: Option<Reason>,
@@ -241,7 +242,8 @@ pub async fn cancel(State(state): State<AppState>, caller: Caller, Id(id): Id) -
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Happened {
     at: Time,
-    /// `accepted`, `attempt`, `delayed`, `delivered`, `relayed`, `failed`, `canceled`, `answered` or `settled`.
+    /// `accepted`, `put_off` (not tried yet: where it goes cannot be reached), `attempt`, `delayed`, `delivered`,
+    /// `relayed`, `failed`, `canceled`, `answered` or `settled`.
     kind: &'static str,
     recipient: Option<String>,
     remote: Option<String>,
@@ -266,13 +268,18 @@ impl Happened {
     }
 
     fn tried(row: AttemptRow, recipient: Option<String>) -> Self {
+        let kind = match (row.n, row.next_at) {
+            (0, _) => "put_off",
+            (_, Some(_)) => "delayed",
+            (_, None) => "attempt",
+        };
         Self {
             remote: row.remote,
             code: row.code,
             enhanced_code: row.enhanced_code,
             diagnostic: row.diagnostic,
             next_attempt_at: row.next_at.map(Time),
-            ..Self::new(row.at, if row.next_at.is_some() { "delayed" } else { "attempt" }, recipient)
+            ..Self::new(row.at, kind, recipient)
         }
     }
 }

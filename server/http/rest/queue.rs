@@ -87,7 +87,7 @@ pub async fn list(State(state): State<AppState>, caller: Caller, Params(query): 
 pub struct OwedShown {
     #[serde(flatten)]
     owed: Owed,
-    /// Oldest first.
+    /// Oldest first; before them, why the first was put off.
     tries: Vec<Attempt>,
 }
 

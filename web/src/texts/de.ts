@@ -187,7 +187,7 @@ export const de: Parts = {
       delayed: (tries) => (tries > 0 ? `Verzögert, bisher ${count(tries, 'Versuch', 'Versuche')}` : 'Verzögert'), failed: 'Konnte nicht zugestellt werden', someFailed: (n, of) => `${n} von ${of} konnten nicht zugestellt werden`,
       next: (time) => `nächster Versuch ${time}`, last: (time) => `zuletzt ${time}`, at: (time) => `um ${time}`, tryNow: 'Jetzt versuchen', trying: 'Wird versucht', elsewhere: 'An eine andere Adresse senden', local: 'in ein Postfach hier', relayed: 'per E-Mail',
       step: {
-        accepted: 'Angenommen und gesichert', delivered: 'In ein Postfach hier zugestellt', relayed: (n) => `Beim ${n}. Versuch übergeben`, attempt: (n, why) => `${n}. Versuch: ${why}`,
+        accepted: 'Angenommen und gesichert', putOff: 'Noch nicht versucht: das Ziel ist nicht zu erreichen', delivered: 'In ein Postfach hier zugestellt', relayed: (n) => `Beim ${n}. Versuch übergeben`, attempt: (n, why) => `${n}. Versuch: ${why}`,
         failed: (what, why) => `${what}: ${why}`, canceled: 'Vor dem Senden zurückgenommen', soon: 'Nächster Versuch gleich', next: (time) => `Nächster Versuch ${time}`,
       },
       classes: {

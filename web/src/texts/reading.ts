@@ -39,7 +39,7 @@ export const reading = localized('reading', {
     delayed: (tries: number) => (tries > 0 ? `Delayed, ${count(tries, 'try', 'tries')} so far` : 'Delayed'), failed: 'Could not be delivered', someFailed: (n: number, of: number) => `Could not be delivered to ${n} of ${of}`,
     next: (time: string) => `next try ${time}`, last: (time: string) => `last one ${time}`, at: (time: string) => `at ${time}`, tryNow: 'Try now', trying: 'Trying', elsewhere: 'Send to another address', local: 'in a mailbox here', relayed: 'by email',
     step: {
-      accepted: 'Accepted and stored', delivered: 'Delivered in a mailbox here', relayed: (n: number) => `Handed over on the ${nth(n)} try`, attempt: (n: number, why: string) => `${capital(nth(n))} try: ${why}`,
+      accepted: 'Accepted and stored', putOff: 'Not tried yet: where it goes cannot be reached', delivered: 'Delivered in a mailbox here', relayed: (n: number) => `Handed over on the ${nth(n)} try`, attempt: (n: number, why: string) => `${capital(nth(n))} try: ${why}`,
       failed: (what: string, why: string) => `${what}: ${why}`, canceled: 'Taken back before it was sent', soon: 'Next try, any moment', next: (time: string) => `Next try ${time}`,
     },
     classes: {

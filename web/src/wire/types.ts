@@ -78,7 +78,7 @@ export interface Delivery {
 }
 /** One line of what happened to a message. */
 export interface TimelineItem {
-  at: string; kind: 'accepted' | 'attempt' | 'delivered' | 'relayed' | 'failed' | 'canceled' | 'delayed' | 'answered' | 'settled';
+  at: string; kind: 'accepted' | 'put_off' | 'attempt' | 'delivered' | 'relayed' | 'failed' | 'canceled' | 'delayed' | 'answered' | 'settled';
   recipient: string | null; remote: string | null; code: number | string | null; enhanced_code: string | null; diagnostic: string | null;
   next_attempt_at: string | null;
 }

@@ -74,6 +74,7 @@ export function steps(delivery: Delivery, timeline: readonly TimelineItem[], now
     const code = item.code === null ? null : String(item.code);
     if (item.kind === 'accepted') add(at, 'ok', words.step.accepted);
     else if (item.kind === 'delivered') add(at, 'ok', words.step.delivered, reply(item));
+    else if (item.kind === 'put_off') add(at, 'wait', words.step.putOff, reply(item));
     else if (item.kind === 'relayed') { tries += 1; add(at, 'ok', words.step.relayed(tries), reply(item)); }
     else if (item.kind === 'attempt' || item.kind === 'delayed') { tries += 1; add(at, 'wait', words.step.attempt(tries, meaning(code, item.enhanced_code)), reply(item)); }
     else if (item.kind === 'failed') { add(at, 'bad', words.step.failed(words.classes[delivery.reason?.class ?? ''] ?? words.classes.other ?? '', meaning(code, item.enhanced_code)), reply(item)); }

@@ -1,7 +1,7 @@
 // What every browser test has: a server, people on it, and a page on which nothing may go wrong unnoticed.
 import { findings } from './axe.ts';
 import { test as base, expect, type Page } from '@playwright/test';
-import { Server } from './server.ts';
+import { logs, Server } from './server.ts';
 
 export { expect };
 
@@ -64,13 +64,16 @@ interface Given {
   faults: string[];
 }
 
+/** Has a server with these settings for as long as it is used. */
+export async function serving(settings: Record<string, string>, use: (server: Server) => Promise<void>): Promise<void> {
+  const server = await new Server(settings).start();
+  await use(server);
+  await server.remove();
+}
+
 export const test = base.extend<Given, { server: Server }>({
   // eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
-  server: [async ({}, use) => {
-    const server = await new Server().start();
-    await use(server);
-    await server.remove();
-  }, { scope: 'worker' }],
+  server: [async ({}, use) => { await serving({}, use); }, { scope: 'worker' }],
 
   account: async ({ server }, use) => {
     await use((name, kind = 'person') => {
@@ -82,10 +85,11 @@ export const test = base.extend<Given, { server: Server }>({
     });
   },
 
-  faults: [async ({ page }, use) => {
+  faults: [async ({ page }, use, info) => {
     const faults: string[] = [];
     watch(page, faults);
     await use(faults);
+    if (info.status !== info.expectedStatus) for (const log of logs()) process.stderr.write(`${log}\n`);
     expect(faults).toEqual([]);
   }, { auto: true }],
 

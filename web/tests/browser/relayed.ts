@@ -1,7 +1,6 @@
 // A server whose mail to outside comes to us, and what people do with the mail that they have forwarded.
-import { Person, test as base } from './fixtures.ts';
+import { Person, serving, test as base } from './fixtures.ts';
 import { Peer, type Taken } from './peer.ts';
-import { Server } from './server.ts';
 
 /** Tests with a server that relays to `peer`, which refuses so many recipients first. */
 export const relayed = (refusals: number) => base.extend<object, { peer: Peer }>({
@@ -12,9 +11,7 @@ export const relayed = (refusals: number) => base.extend<object, { peer: Peer }>
     peer.close();
   }, { scope: 'worker' }],
   server: [async ({ peer }, use) => {
-    const server = await new Server({ RESTANTE_RELAY__URL: await peer.listen(), RESTANTE_DELIVERY__FIRST_RETRY: '1s' }).start();
-    await use(server);
-    await server.remove();
+    await serving({ RESTANTE_RELAY__URL: await peer.listen(), RESTANTE_DELIVERY__FIRST_RETRY: '1s' }, use);
   }, { scope: 'worker' }],
 });
 

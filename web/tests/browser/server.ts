@@ -21,6 +21,15 @@ function at(database: string): string {
 /** How a command ended: its exit code, and what it printed. */
 export interface Ended { code: number | null; printed: string }
 
+const running = new Set<Server>();
+/** Kept of what a server prints, in characters. */
+const KEPT = 20_000;
+
+/** What the servers of this process have printed last. */
+export function logs(): string[] {
+  return [...running].map((server) => `--- ${server.url}\n${server.printed}`);
+}
+
 /** One server. Mail to outside goes to a port where nobody listens, so it is delayed. */
 export class Server {
   /** Where it is, without a slash at the end. */
@@ -29,6 +38,8 @@ export class Server {
   smtp = 0;
   /** The one-time link for the first administrator, where there is none yet. */
   setup = '';
+  /** What it has printed last. */
+  printed = '';
   #child: ChildProcess | null = null;
   readonly #dir = mkdtempSync(join(tmpdir(), 'restante-browser-'));
   readonly #database = postgres === undefined ? null : `browser_${randomBytes(6).toString('hex')}`;
@@ -65,18 +76,21 @@ export class Server {
   async start(): Promise<this> {
     const child = spawn(binary, ['serve'], { cwd: this.#dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
-    let printed = '';
+    running.add(this);
+    const keep = (chunk: Buffer): void => { this.printed = (this.printed + chunk.toString('utf8')).slice(-KEPT); };
+    this.printed = '';
+    child.stderr.on('data', keep);
+    child.stdout.on('data', keep);
     await new Promise<void>((ready, failed) => {
-      const read = (chunk: Buffer): void => {
-        printed += chunk.toString('utf8');
+      const read = (): void => {
+        const { printed } = this;
         this.setup = /https?:\/\/\S+\/setup\?token=\S+/.exec(printed)?.[0] ?? '';
         const url = /Restante is ready on (https?:\/\/[^\s,]+)/.exec(printed)?.[1];
         this.smtp = Number(/mail in on \S+:(\d+)/.exec(printed)?.[1] ?? 0);
         if (url !== undefined && this.smtp > 0) { this.url = url; ready(); }
       };
       child.stdout.on('data', read);
-      child.stderr.on('data', (chunk: Buffer) => { printed += chunk.toString('utf8'); });
-      child.once('exit', (code) => failed(new Error(`the server ended with ${code}: ${printed}`)));
+      child.once('exit', (code) => failed(new Error(`the server ended with ${code}: ${this.printed}`)));
     });
     return this;
   }
@@ -93,6 +107,7 @@ export class Server {
 
   /** Stops it and takes its data away. */
   async remove(): Promise<void> {
+    running.delete(this);
     await this.halt();
     if (this.#database !== null) sql(`drop database ${this.#database} with (force)`);
     rmSync(this.#dir, { recursive: true, force: true });

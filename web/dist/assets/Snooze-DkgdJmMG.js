@@ -1,0 +1,1 @@
+import{Cn as e,Sn as t,c as n}from"./first-DTjPtKgZ.js";import{n as r}from"./Sheet-BH795l9w.js";import{t as i}from"./When-DsWO7AsX.js";function a(a,o){e(o,!0),i(a,{get title(){return r.snooze},get close(){return o.close},choose:e=>n.snooze(o.rows,e)}),t()}export{a as default};

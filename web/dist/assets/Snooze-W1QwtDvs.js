@@ -1,1 +1,0 @@
-import{Cn as e,Sn as t,c as n}from"./first-CdXEqXcZ.js";import{n as r}from"./Sheet-B1yvTum0.js";import{t as i}from"./When-BdB-RP9m.js";function a(a,o){e(o,!0),i(a,{get title(){return r.snooze},get close(){return o.close},choose:e=>n.snooze(o.rows,e)}),t()}export{a as default};

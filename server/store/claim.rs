@@ -103,7 +103,7 @@ impl Store {
     pub async fn ready(&self, lane: Lane, now: i64, since: Option<i64>, limit: i64) -> Result<Vec<String>> {
         let ready = match since {
             Some(since) => sql("select destination from delivery where settled_at is null and held_at is null \
-                                and lane = $1 and due_at <= $2 and due_at > $3 group by destination \
+                                and lane = $1 and due_at >= 0 and due_at <= $2 and due_at > $3 group by destination \
                                 order by min(due_at), destination limit $4")
             .bind(lane as i64)
             .bind(now)
@@ -153,14 +153,8 @@ impl Store {
     /// The database's.
     pub async fn bring_forward(&self, lane: Lane, now: i64, latest: i64, spread: i64) -> Result<u64> {
         // What was not tried yet may be meant for any time, and a notice for the morning.
-        let late = sql("with recursive place (destination) as (\
-             select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-             union all \
-             select (select min(d.destination) from delivery d where d.settled_at is null and d.lane = $1 \
-                     and d.destination > place.destination) from place where place.destination is not null) \
-             select o.account_id, o.id from place join delivery o on o.destination = place.destination \
-             where o.settled_at is null and o.lane = $1 and o.due_at > $2 and o.attempts > 0 \
-             and o.kind = 'mail' limit 1000");
+        let late = sql("select account_id, id from delivery where settled_at is null and held_at is null \
+             and lane = $1 and due_at >= 0 and due_at > $2 and attempts > 0 and kind = 'mail' limit 1000");
         let late: Vec<(Uuid, Uuid)> = self.all(late.bind(lane as i64).bind(latest)).await?;
         if late.is_empty() {
             return Ok(0);
@@ -193,7 +187,7 @@ impl Store {
     /// The database's.
     pub async fn due_after(&self, lane: Lane, at: i64) -> Result<Option<i64>> {
         let next = sql("select min(due_at) from delivery where settled_at is null and held_at is null \
-                        and lane = $1 and due_at > $2");
+                        and lane = $1 and due_at >= 0 and due_at > $2");
         let row: (Option<i64>,) = self.one(next.bind(lane as i64).bind(at)).await?;
         Ok(row.0)
     }

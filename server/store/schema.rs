@@ -32,6 +32,7 @@ const SHARED: &[Text] = migrations![
     "0025_policies.sql" = 25 "policies",
     "0026_push.sql" = 26 "push",
     "0028_audit.sql" = 28 "audit",
+    "0029_due.sql" = 29 "due",
 ];
 const POSTGRES: &[Text] =
     migrations!["postgres/0005_search.sql" = 5 "search", "postgres/0007_writer.sql" = 7 "writer"];

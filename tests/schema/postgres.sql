@@ -417,7 +417,7 @@ CREATE INDEX delivery_pushed ON public.delivery USING btree (settled_at) WHERE (
 CREATE INDEX delivery_submission ON public.delivery USING btree (account_id, submission_id, id)
 CREATE INDEX delivery_timer ON public.delivery USING btree (account_id, subject_id) WHERE ((kind = 'timer'::text) AND (settled_at IS NULL))
 CREATE INDEX delivery_webhook ON public.delivery USING btree (account_id, subject_id, id) WHERE (kind = 'webhook'::text)
-CREATE INDEX delivery_when ON public.delivery USING btree (lane, due_at, destination) WHERE ((settled_at IS NULL) AND (held_at IS NULL))
+CREATE INDEX delivery_when ON public.delivery USING btree (lane, due_at, destination) WHERE ((settled_at IS NULL) AND (held_at IS NULL) AND (due_at >= 0))
 CREATE INDEX draft_updated ON public.draft USING btree (account_id, updated_at, id)
 CREATE INDEX email_digest ON public.email USING btree (digest)
 CREATE INDEX email_flagged ON public.email USING btree (account_id, received_at, id) WHERE flagged

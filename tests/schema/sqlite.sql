@@ -471,7 +471,8 @@ CREATE INDEX delivery_pushed on delivery (settled_at) where kind = 'push' and se
 CREATE INDEX delivery_submission on delivery (account_id, submission_id, id);
 CREATE INDEX delivery_timer on delivery (account_id, subject_id) where kind = 'timer' and settled_at is null;
 CREATE INDEX delivery_webhook on delivery (account_id, subject_id, id) where kind = 'webhook';
-CREATE INDEX delivery_when on delivery (lane, due_at, destination) where settled_at is null and held_at is null;
+CREATE INDEX delivery_when on delivery (lane, due_at, destination)
+  where settled_at is null and held_at is null and due_at >= 0;
 CREATE INDEX draft_updated on draft (account_id, updated_at, id);
 CREATE INDEX email_digest on email (digest);
 CREATE INDEX email_flagged on email (account_id, received_at, id) where flagged;

@@ -23,7 +23,7 @@ use crate::store::{Ear, Topic};
 
 /// The longest wait in seconds.
 pub const LONGEST: u64 = 60;
-/// A bell that was not heard costs at most this much.
+/// A bell that was not heard costs at most this much; those who began together look again at different times.
 const NET: Duration = Duration::from_secs(15);
 
 /// How long the caller is willing to wait: `wait`, or else `Prefer: wait=` (RFC 7240 §4.3).
@@ -110,7 +110,8 @@ impl Waits {
             return Next::Over;
         }
         let (ears, deadline) = (std::mem::take(&mut self.ears), self.deadline);
-        let mut parked = Parked { ears, deadline };
+        let net = NET.mul_f64(1.0 - state.ids.chance() / 3.0);
+        let mut parked = Parked { ears, deadline, net };
         if self.waiting.kept.is_some() {
             return Next::Parked(parked.response());
         }
@@ -124,6 +125,7 @@ impl Waits {
 pub(super) struct Parked {
     ears: Vec<Ear>,
     pub(super) deadline: Instant,
+    net: Duration,
 }
 
 /// A response's extension: it is no answer yet.
@@ -149,7 +151,7 @@ impl Parked {
         shutdown: &CancellationToken,
         hung_up: impl Future<Output = ()>,
     ) -> bool {
-        let most = self.deadline.saturating_duration_since(Instant::now()).min(NET);
+        let most = self.deadline.saturating_duration_since(Instant::now()).min(self.net);
         let bell = async {
             match self.ears.as_mut_slice() {
                 [ear] => ear.wait(most).await,

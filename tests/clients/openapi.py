@@ -82,7 +82,7 @@ import schemathesis
 
 @schemathesis.hook
 def filter_query(context, query):
-    return query is None or all(value != "" for value in query.values())
+    return query is None or all(value not in ("", {}, [], [""]) for value in query.values())
 """
 
 with tempfile.TemporaryDirectory() as at:

@@ -42,7 +42,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -147,8 +147,18 @@ struct Lease {
     id: Uuid,
     /// When it ends, in milliseconds.
     until: AtomicI64,
+    /// When it began, by both clocks: one stands still while the machine sleeps, the other may be set.
+    began: (i64, Instant),
     /// Told when nobody works under it any more.
     over: Arc<Notify>,
+}
+
+impl Lease {
+    /// Whether it began so short a time ago that nobody can have taken it over.
+    fn is_fresh(&self, now: i64, most: Duration) -> bool {
+        let (at, instant) = self.began;
+        (0..=millis(most)).contains(&now.saturating_sub(at)) && instant.elapsed() <= most
+    }
 }
 
 impl Drop for Lease {

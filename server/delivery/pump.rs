@@ -61,12 +61,12 @@ impl Inner {
         places: &[Place],
     ) -> Result<(Arc<Batch>, Vec<Leased>)> {
         let (store, now) = (&self.context.store, self.now());
-        let (id, until) = (self.context.ids.id(now), self.lease_ends(now));
+        let (id, until, began) = (self.context.ids.id(now), self.lease_ends(now), (now, Instant::now()));
         let claim =
             Claim { now, lease: id, until, lane, limit: limit as i64, per_destination: i64::MAX, busy: &[] };
         let leased = store.claim_from(&claim, places).await?;
         let over = Arc::new(Notify::new());
-        let lease = Arc::new(Lease { id, until: AtomicI64::new(until), over: over.clone() });
+        let lease = Arc::new(Lease { id, until: AtomicI64::new(until), began, over: over.clone() });
         if leased.is_empty() {
             let (submissions, suppressed) = (HashMap::new(), HashMap::new());
             return Ok((Arc::new(Batch { lease, submissions, suppressed }), leased));

@@ -156,7 +156,12 @@ impl Inner {
                         } else {
                             None
                         };
-                        self.finish_mail(&leased, Outcome::Relayed, Some(attempt(&reply)), told).await
+                        let attempt = attempt(&reply);
+                        if told.is_some() {
+                            return self.finish_mail(&leased, Outcome::Relayed, Some(attempt), told).await;
+                        }
+                        self.record(|now| self.context.store.relayed(&leased, &submission, &attempt, now))
+                            .await
                     }
                     Handed::Deferred(reply) => self.put_off(&leased, &submission, reply).await,
                     Handed::Refused(reply) => {
@@ -254,6 +259,10 @@ impl Inner {
             return false;
         }
         let now = self.now();
+        // What is worked on cannot be taken back, as far as it is mail.
+        if leased.kind == "mail" && batch.lease.is_fresh(now, self.settings.lease / 8) {
+            return true;
+        }
         if batch.lease.until.load(Ordering::SeqCst).saturating_sub(millis(self.settings.lease) / 4) <= now {
             let until = self.lease_ends(now);
             if self.context.store.renew(batch.lease.id, until).await.is_err() {

@@ -139,7 +139,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn as_str(&self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         match self {
             Outcome::Delivered => "delivered",
             Outcome::Relayed => "relayed",
@@ -248,7 +248,7 @@ impl Leased {
         .expect(1)
     }
 
-    fn tried(&self, attempt: &Attempt, next_at: Option<i64>, now: i64) -> Statement {
+    pub(super) fn tried(&self, attempt: &Attempt, next_at: Option<i64>, now: i64) -> Statement {
         sql("insert into attempt (account_id, delivery_id, n, at, remote, code, enhanced_code, diagnostic, next_at) \
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(self.account_id)

@@ -1,15 +1,17 @@
-//! Many copies into mailboxes here, in one unit: a row's statements are what a unit costs, so what was claimed together
-//! is written as a few statements of many rows, and each submission is locked once.
+//! The ends that come by the thousand. Many copies into mailboxes here are one unit: a row's statements are what a unit
+//! costs, so what was claimed together is written as a few statements of many rows, and each submission is locked once.
+//! What a next hop has taken is a unit of nothing but statements, of which several go down in one call.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::db::{Value, insert, sql};
-use super::delivery::{Leased, NewDelivery, updated};
+use super::db::{Statement, Value, insert, sql};
+use super::delivery::{Attempt, Leased, NewDelivery, Outcome, updated};
 use super::email::NewEmail;
 use super::event::Event;
 use super::promise::{settle_delivery_promise, told};
+use super::submission::SubmissionRow;
 use super::tracking::{earliest, seen_from};
 use super::{Error, Result, Store, Topic};
 
@@ -25,6 +27,35 @@ pub struct Copy {
 }
 
 impl Store {
+    /// Ends a delivery that the next hop has taken, and the promise that waited for it alone.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`]: the lease was lost.
+    pub async fn relayed(
+        &self,
+        leased: &Leased,
+        submission: &SubmissionRow,
+        attempt: &Attempt,
+        now: i64,
+    ) -> Result<()> {
+        let (account, promise) = (leased.account_id, submission.delivery_promise_id);
+        let less = sql("update submission set unsettled = unsettled - 1 where account_id = $1 and id = $2");
+        let [number, event] = updated(account, submission.email_id, leased.id).0.append(now);
+        let last = told(account, promise, submission.email_id);
+        let [its_number, its_event] = last.append_if_last(submission.id, promise, now);
+        let statements = vec![
+            leased.settled(Outcome::Relayed.as_str(), None, now),
+            leased.tried(attempt, None, now),
+            less.bind(account).bind(submission.id).expect(1),
+            number,
+            event,
+            its_number,
+            its_event,
+            settle_delivery_promise(account, submission.id, now),
+        ];
+        self.put([account], statements, vec![Topic::Account(account), Topic::Promise(promise)]).await
+    }
+
     /// Ends deliveries that were claimed under one lease, each to an account here.
     ///
     /// # Errors
@@ -112,6 +143,23 @@ impl Store {
             tx.batch(batch).await.map(drop)
         })
         .await
+    }
+}
+
+impl Event {
+    /// As [`Event::append`], if no recipient of the submission is open any more and the promise still is.
+    fn append_if_last(&self, submission: Uuid, promise: Uuid, now: i64) -> [Statement; 2] {
+        let number =
+            sql("update account set modseq = modseq + 1 where id = $1 and exists (select 1 from promise p \
+             join submission s on s.account_id = p.account_id where p.account_id = $1 and p.id = $2 \
+             and p.state = 'pending' and s.id = $3 and s.unsettled = 0)");
+        let entry =
+            sql("insert into event (account_id, seq, type, data, at) select a.id, a.modseq, $4, $5, $6 \
+             from account a where a.id = $1 and exists (select 1 from promise p \
+             join submission s on s.account_id = p.account_id where p.account_id = $1 and p.id = $2 \
+             and p.state = 'pending' and s.id = $3 and s.unsettled = 0)");
+        let bound = |statement: Statement| statement.bind(self.account_id).bind(promise).bind(submission);
+        [bound(number), bound(entry).bind(self.kind).bind(self.data.to_string()).bind(now)]
     }
 }
 

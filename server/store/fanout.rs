@@ -158,8 +158,16 @@ impl Event {
              from account a where a.id = $1 and exists (select 1 from promise p \
              join submission s on s.account_id = p.account_id where p.account_id = $1 and p.id = $2 \
              and p.state = 'pending' and s.id = $3 and s.unsettled = 0)");
-        let bound = |statement: Statement| statement.bind(self.account_id).bind(promise).bind(submission);
-        [bound(number), bound(entry).bind(self.kind).bind(self.data.to_string()).bind(now)]
+        [
+            number.bind(self.account_id).bind(promise).bind(submission),
+            entry
+                .bind(self.account_id)
+                .bind(promise)
+                .bind(submission)
+                .bind(self.kind)
+                .bind(self.data.to_string())
+                .bind(now),
+        ]
     }
 }
 

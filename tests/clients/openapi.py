@@ -80,9 +80,12 @@ for name in left_out:
 HOOKS = """
 import schemathesis
 
+def empty(value):
+    return value == "" or isinstance(value, dict) or isinstance(value, list) and not any(value)
+
 @schemathesis.hook
 def filter_query(context, query):
-    return query is None or all(value not in ("", {}, [], [""]) for value in query.values())
+    return query is None or not any(empty(value) for value in query.values())
 """
 
 with tempfile.TemporaryDirectory() as at:

@@ -59,8 +59,9 @@ impl Inner {
         lane: Lane,
         limit: usize,
         places: &[Place],
+        now: i64,
     ) -> Result<(Arc<Batch>, Vec<Leased>)> {
-        let (store, now) = (&self.context.store, self.now());
+        let store = &self.context.store;
         let (id, until, began) = (self.context.ids.id(now), self.lease_ends(now), (now, Instant::now()));
         let claim =
             Claim { now, lease: id, until, lane, limit: limit as i64, per_destination: i64::MAX, busy: &[] };
@@ -141,7 +142,7 @@ impl Inner {
         if places.is_empty() {
             return Ok(overdue);
         }
-        let (batch, leased) = self.claim(lane, free, &places).await?;
+        let (batch, leased) = self.claim(lane, free, &places, self.now()).await?;
         turns.claimed(&places, &leased, free);
         let count = leased.len();
         hands.take(self, &batch, lane, leased);
@@ -177,10 +178,12 @@ impl Inner {
                     after => after,
                 },
             };
+            // What falls due meanwhile is put off the next time: it must not be claimed as what was left.
+            let now = self.now();
             let count = self.context.store.put_off(off, now).await?;
             tracing::debug!(%destination, count, "put off: it cannot be reached");
             let overdue = vec![(destination.clone(), self.settings.at_once as i64)];
-            let (batch, leased) = self.claim(Lane::Outside, self.settings.at_once, &overdue).await?;
+            let (batch, leased) = self.claim(Lane::Outside, self.settings.at_once, &overdue, now).await?;
             if leased.len() < self.settings.at_once {
                 done.insert(destination.as_str());
             }

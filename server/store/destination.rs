@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::db::{Statement, split, sql};
+use super::db::{Value, insert, split, sql};
 use super::delivery::{Lane, updated};
 use super::{Result, Store};
 
@@ -46,19 +46,13 @@ const PIECE: i64 = 250;
 /// Destinations that are told of at once.
 const MOST: i64 = 10_000;
 
-/// A delivery that was put off: whose, which, its tries so far, and the sent message.
-type Off = (Uuid, Uuid, i64, Option<Uuid>);
+/// A delivery that was put off: whose, which, whether nothing is known of it yet, and the sent message.
+type Off = (Uuid, Uuid, bool, Option<Uuid>);
 
-/// Keeps why a delivery waits that was never tried, as its try number 0: when that was first, and why.
-fn untried(off: &PutOff, (account, id, ..): &Off, now: i64) -> Statement {
-    sql("insert into attempt (account_id, delivery_id, n, at, remote, diagnostic, next_at) \
-         values ($1, $2, 0, $3, $4, $5, $6) on conflict (account_id, delivery_id, n) do nothing returning delivery_id")
-    .bind(*account)
-    .bind(*id)
-    .bind(now)
-    .bind(&off.name)
-    .bind(&off.reason)
-    .bind(off.until)
+/// Why a delivery waits that was never tried, as its try number 0: when that was first.
+fn why(off: &PutOff, (account, id, ..): &Off, now: i64) -> Vec<Value> {
+    let (name, reason) = (off.name.clone().into(), off.reason.clone().into());
+    vec![(*account).into(), (*id).into(), 0_i64.into(), now.into(), name, reason, off.until.into()]
 }
 
 impl Store {
@@ -122,7 +116,9 @@ impl Store {
                          and d.due_at <= $6 and d.created_at + $3 > $6 and coalesce(s.expires_at, $6 + 1) > $6 \
                          and (d.noticed_at is not null or d.kind <> 'mail' or d.created_at + $8 > $6) \
                          order by d.due_at, d.id limit $7) and lease is null \
-                         returning account_id, id, attempts, (select s.email_id from submission s \
+                         returning account_id, id, attempts = 0 and not exists (select 1 from attempt t \
+                         where t.account_id = delivery.account_id and t.delivery_id = delivery.id), \
+                         (select s.email_id from submission s \
                          where s.account_id = delivery.account_id and s.id = delivery.submission_id)",
                         "update delivery set due_at = least($1 + floor(random() * $2::bigint)::bigint, created_at + $3, \
                          case when noticed_at is null and kind = 'mail' then created_at + $8 else $1 + $2 end, coalesce((\
@@ -134,21 +130,20 @@ impl Store {
                          and d.due_at <= $6 and d.created_at + $3 > $6 and coalesce(s.expires_at, $6 + 1) > $6 \
                          and (d.noticed_at is not null or d.kind <> 'mail' or d.created_at + $8 > $6) \
                          order by d.due_at, d.id limit $7 for update of d skip locked) and lease is null \
-                         returning account_id, id, attempts, (select s.email_id from submission s \
+                         returning account_id, id, attempts = 0 and not exists (select 1 from attempt t \
+                         where t.account_id = delivery.account_id and t.delivery_id = delivery.id), \
+                         (select s.email_id from submission s \
                          where s.account_id = delivery.account_id and s.id = delivery.submission_id)",
                     );
                     let put_off = put_off.bind(off.until).bind(off.spread.max(1)).bind(off.give_up_after);
                     let put_off = put_off.bind(Lane::Outside as i64).bind(&off.destination);
                     let rows: Vec<Off> =
                         tx.all(put_off.bind(now).bind(PIECE).bind(off.notice_after)).await?;
-                    let new: Vec<&Off> = rows.iter().filter(|(_, _, attempts, _)| *attempts == 0).collect();
-                    let kept = tx.batch(new.iter().map(|row| untried(&off, row, now)).collect::<Vec<_>>()).await?;
-                    let mut events = Vec::new();
-                    for ((account, id, _, email), kept) in new.into_iter().zip(kept) {
-                        if let (Some(email), false) = (email, kept.rows::<(Uuid,)>()?.is_empty()) {
-                            events.push(updated(*account, *email, *id));
-                        }
-                    }
+                    let new = || rows.iter().filter(|(_, _, new, _)| *new);
+                    let why = new().map(|row| why(&off, row, now)).collect();
+                    tx.batch(insert("insert into attempt (account_id, delivery_id, n, at, remote, diagnostic, next_at) values", why)).await?;
+                    let events = new().filter_map(|(account, id, _, email)| Some(updated(*account, (*email)?, *id)));
+                    let events = events.collect();
                     tx.tell(events, now).await?;
                     Ok(rows.len())
                 })

@@ -81,7 +81,8 @@ HOOKS = """
 import schemathesis
 
 def empty(value):
-    return value == "" or isinstance(value, dict) or isinstance(value, list) and not any(value)
+    # An object goes out as its names, a list as its items.
+    return all(part == "" for part in (value if isinstance(value, (dict, list)) else [value]))
 
 @schemathesis.hook
 def filter_query(context, query):

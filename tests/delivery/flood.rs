@@ -135,10 +135,7 @@ both!(dead_destinations_cost_the_others_little, |engine| async move {
     println!("{engine:?}: {before} went before the new mail that waited longest");
     assert!(before <= (destinations * 10) as i64, "{before} went before new mail");
     // The dead ones were tried a few times, not once for each message.
-    let names: Vec<String> = (0..dead).map(|n| format!("d{n}.test")).collect();
-    let tries = sql("select count(*) from attempt a join delivery d on d.account_id = a.account_id \
-                     and d.id = a.delivery_id where a.code is null and a.n > 0 and d.destination in ");
-    let tries = tries.push_list(&names);
+    let tries = sql("select count(*) from attempt where code is null and n > 0");
     let (tries,): (i64,) = post.app.store.one(tries).await.unwrap();
     assert!(tries <= (dead * 12) as i64, "{tries} failed tries at {dead} dead destinations");
     stop.cancel();

@@ -233,3 +233,21 @@ both!(a_dead_letter_is_seen_and_can_be_tried_again, |engine| async move {
     let again = post.app.store.retry_delivery(ana.id, row.id, post.app.now()).await;
     assert!(matches!(again, Err(restante::store::Error::Conflict)), "what was delivered stays so");
 });
+
+both!(what_the_next_hop_takes_settles_the_promise_once_with_the_last, |engine| async move {
+    let mta = Mta::start().await;
+    let post = Post::start(engine, Some(&mta)).await;
+    let ana = post.app.person("Ana").await;
+    let sent = post.send(&ana, &["a@x.test", "b@x.test", "c@y.test"], "to three").await;
+    post.settle().await;
+    mta.wait(3).await;
+    let events = post.app.store.events(ana.id, 0, &[], 100).await.unwrap();
+    let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();
+    assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>(), "no gap, none twice");
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let ends = ["delivery.updated", "delivery.updated", "delivery.updated", "promise.settled"];
+    assert!(kinds.ends_with(&ends), "{kinds:?}");
+    let promise = post.app.store.promise(ana.id, sent.delivery_promise).await.unwrap().unwrap();
+    assert_eq!((promise.state.as_str(), promise.settled_at.is_some()), ("fulfilled", true));
+    assert!(post.deliveries(&ana, &sent).await.iter().all(|row| post.state(row) == "relayed"));
+});

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use restante::store::Error;
+use restante::store::db::sql;
 use restante::store::delivery::{Finish, Lane, NewDelivery, Outcome};
 use restante::store::destination::PutOff;
 use restante::store::email::Filter;
@@ -239,7 +240,14 @@ both!(what_waits_for_a_dead_destination_is_put_off_but_not_beyond_its_end, |engi
     assert!(distinct.len() > 500, "{} different times", distinct.len());
     assert_eq!(store.ready(Lane::Outside, now, None, 10).await.unwrap(), ["alive.test"]);
     assert_eq!(store.due_after(Lane::Outside, now).await.unwrap(), rows.iter().map(|row| row.due_at).min());
-    app.seconds(85);
+    // Why they wait is kept once, however often they are put off.
+    let reasons = sql("select count(*) from attempt where n = 0");
+    assert_eq!(store.one::<(i64,)>(reasons.clone()).await.unwrap(), (2500,));
+    app.seconds(75);
+    let again = store.put_off(PutOff { until: app.now() + 60_000, ..off.clone() }, app.now()).await.unwrap();
+    assert!(again > 0, "some of them were due again");
+    assert_eq!(store.one::<(i64,)>(reasons).await.unwrap(), (2500,));
+    app.seconds(10);
     // Whose time is over is left due, to be ended.
     assert_eq!(store.put_off(PutOff { until: app.now() + 60_000, ..off }, app.now()).await.unwrap(), 0);
     assert_eq!(claim_lane(&app, Lane::Outside, 10, 10, &["alive.test".into()]).await.len(), 10);

@@ -1,6 +1,6 @@
 // What every browser test has: a server, people on it, and a page on which nothing may go wrong unnoticed.
 import { findings } from './axe.ts';
-import { test as base, expect, type Page } from '@playwright/test';
+import { test as base, expect, type Page, type WorkerFixture } from '@playwright/test';
 import { logs, Server } from './server.ts';
 
 export { expect };
@@ -64,6 +64,10 @@ interface Given {
   faults: string[];
 }
 
+/** A fixture: a server with these settings, for the tests of one worker that use it. */
+// eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
+export const own = (settings: Record<string, string> = {}) => [async ({}: object, use: (server: Server) => Promise<void>): Promise<void> => { await serving(settings, use); }, { scope: 'worker' }] as [WorkerFixture<Server, object>, { scope: 'worker' }];
+
 /** Has a server with these settings for as long as it is used. */
 export async function serving(settings: Record<string, string>, use: (server: Server) => Promise<void>): Promise<void> {
   const server = await new Server(settings).start();
@@ -72,8 +76,7 @@ export async function serving(settings: Record<string, string>, use: (server: Se
 }
 
 export const test = base.extend<Given, { server: Server }>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
-  server: [async ({}, use) => { await serving({}, use); }, { scope: 'worker' }],
+  server: own(),
 
   account: async ({ server }, use) => {
     await use((name, kind = 'person') => {

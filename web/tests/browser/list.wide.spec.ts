@@ -1,5 +1,5 @@
 // The list of a wide screen: keys, many rows, many chosen, deliveries, and a server that goes away.
-import { accessible, expect, open, serving, test } from './fixtures.ts';
+import { accessible, expect, open, own, test } from './fixtures.ts';
 import type { Server } from './server.ts';
 
 test('hundreds of rows are windowed, and the last one is reached', async ({ page, ana, bo }) => {
@@ -154,10 +154,7 @@ test('the search, labels and snoozing', async ({ page, ana, bo, account }) => {
 });
 
 // A relay that was found to be away before is left alone for a while: here nobody has sent anything yet.
-const fresh = test.extend<object, { server: Server }>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names out of the pattern
-  server: [async ({}, use) => { await serving({}, use); }, { scope: 'worker' }],
-});
+const fresh = test.extend<object, { server: Server }>({ server: own() });
 fresh('a delayed delivery tells its story, and is tried again when asked', async ({ page, ana }) => {
   const { id } = await ana.send({ to: ['kim@elsewhere.invalid'], subject: 'Invoice', text: 'Dear Kim' });
   await page.goto(new URL('/m/sent', page.url()).href);
@@ -171,7 +168,7 @@ fresh('a delayed delivery tells its story, and is tried again when asked', async
   await expect(line).toContainText('2 tries so far');
   const { items } = await ana.api<{ items: { attempts: number; state: string }[] }>('GET', `/v1/messages/${id}/deliveries`);
   expect(items).toMatchObject([{ attempts: 2, state: 'delayed' }]);
-  // What comes meanwhile is not tried at all, and says so while the page is open.
+  // What comes meanwhile is not tried at all, and says so.
   await ana.send({ to: ['lee@elsewhere.invalid'], subject: 'Reminder', text: 'Dear Lee' });
   await page.goto(new URL('/m/sent', page.url()).href);
   await open(page, 'Reminder');

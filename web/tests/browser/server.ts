@@ -78,15 +78,15 @@ export class Server {
     this.#child = child;
     running.add(this);
     const keep = (chunk: Buffer): void => { this.printed = (this.printed + chunk.toString('utf8')).slice(-KEPT); };
-    this.printed = '';
+    [this.printed, this.setup, this.smtp] = ['', '', 0];
     child.stderr.on('data', keep);
     child.stdout.on('data', keep);
     await new Promise<void>((ready, failed) => {
       const read = (): void => {
         const { printed } = this;
-        this.setup = /https?:\/\/\S+\/setup\?token=\S+/.exec(printed)?.[0] ?? '';
+        this.setup = /https?:\/\/\S+\/setup\?token=\S+/.exec(printed)?.[0] ?? this.setup;
         const url = /Restante is ready on (https?:\/\/[^\s,]+)/.exec(printed)?.[1];
-        this.smtp = Number(/mail in on \S+:(\d+)/.exec(printed)?.[1] ?? 0);
+        this.smtp = Number(/mail in on \S+:(\d+)/.exec(printed)?.[1] ?? this.smtp);
         if (url !== undefined && this.smtp > 0) { this.url = url; ready(); }
       };
       child.stdout.on('data', read);
